@@ -1,0 +1,175 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes travel as `ce_*` headers, the value is the JSON body.
+
+Headers are encoded once, when the event row is made, as one msgpack array of (name, value) pairs; only
+`ce_subjectseq` is added later, because the number is known no earlier than the row.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+CONTENT_TYPE = "application/json"
+MAX_BODY_BYTES = 64 * 1024
+"""CloudEvents 1.0, section "Size limits": consumers should accept events up to 64 KiB."""
+
+Header = tuple[str, bytes]
+
+
+class UndecodableRecord(ValueError):
+    """A Kafka record is not an event of this contract: a header is absent or malformed."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as a consumer sees it.
+
+    `subject` is "<kind>/<id>", for instance "ticket/0192…"; `seq` counts from 1 without gaps per
+    (source, subject); `time` is when the fact happened, in UTC; `data` is the JSON body, not yet decoded.
+    """
+
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    seq: int
+    time: datetime
+    data: bytes
+    correlation_id: str = ""
+    causation_id: str = ""
+    actor: str = ""
+    traceparent: str = ""
+
+    @property
+    def subject_id(self) -> str:
+        """The part of the subject behind the slash: the Kafka key in text."""
+        return self.subject.partition("/")[2]
+
+
+_pairs = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def encode_headers(
+    *,
+    event_id: UUID,
+    source: str,
+    event_type: str,
+    subject: str,
+    time: datetime,
+    correlation_id: str = "",
+    causation_id: str = "",
+    actor: str = "",
+    traceparent: str = "",
+) -> bytes:
+    """Return every header but `ce_subjectseq`, packed for the outbox row."""
+    pairs: list[Header] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event_id).encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_time", format_time(time).encode()),
+        ("ce_dataschema", f"/v1/schemas/{event_type}".encode()),
+        ("content-type", CONTENT_TYPE.encode()),
+    ]
+    optional = (
+        ("ce_correlationid", correlation_id),
+        ("ce_causationid", causation_id),
+        ("ce_actor", actor),
+        ("traceparent", traceparent),
+    )
+    pairs.extend((name, value.encode()) for name, value in optional if value)
+    return _pack(pairs)
+
+
+def kafka_headers(packed: bytes, seq: int) -> list[Header]:
+    """Return the record's headers: the packed ones and `ce_subjectseq`."""
+    pairs = _pairs.decode(packed)
+    pairs.append(("ce_subjectseq", str(seq).encode()))
+    return pairs
+
+
+def decode_event(headers: Iterable[Header], value: bytes | None) -> Event:
+    """Read one record.
+
+    Raises:
+        UndecodableRecord: a required attribute is absent or malformed, or the value is empty.
+    """
+    found = dict(headers)
+    try:
+        if value is None:
+            raise UndecodableRecord("record has no value")
+        time = datetime.fromisoformat(found["ce_time"].decode())
+        if time.tzinfo is None:
+            raise UndecodableRecord("ce_time carries no offset")
+        seq = int(found["ce_subjectseq"])
+        subject = found["ce_subject"].decode()
+        kind, _, subject_id = subject.partition("/")
+        if seq < 1 or not kind or not subject_id:
+            raise UndecodableRecord("ce_subject or ce_subjectseq is malformed")
+        return Event(
+            id=UUID(found["ce_id"].decode()),
+            source=found["ce_source"].decode(),
+            type=found["ce_type"].decode(),
+            subject=subject,
+            seq=seq,
+            time=time,
+            data=value,
+            correlation_id=found.get("ce_correlationid", b"").decode(),
+            causation_id=found.get("ce_causationid", b"").decode(),
+            actor=found.get("ce_actor", b"").decode(),
+            traceparent=found.get("traceparent", b"").decode(),
+        )
+    except KeyError as missing:
+        raise UndecodableRecord(f"header {missing.args[0]} is absent") from missing
+    except UndecodableRecord:
+        raise
+    except ValueError as malformed:
+        raise UndecodableRecord(f"a header is malformed: {malformed}") from malformed
+
+
+def format_time(time: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, the one form of time in headers and bodies.
+
+    Raises:
+        ValueError: the time carries no offset.
+    """
+    offset = time.utcoffset()
+    if offset is None:
+        raise ValueError("a time without offset cannot be published")
+    return (time - offset).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def as_json(event: Event) -> dict[str, object]:
+    """The event in CloudEvents' JSON format, as the feed and the command line show it."""
+    shown: dict[str, object] = {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": format_time(event.time),
+        "dataschema": f"/v1/schemas/{event.type}",
+        "subjectseq": event.seq,
+    }
+    optional = (
+        ("correlationid", event.correlation_id),
+        ("causationid", event.causation_id),
+        ("actor", event.actor),
+        ("traceparent", event.traceparent),
+    )
+    shown.update({name: value for name, value in optional if value})
+    shown["datacontenttype"] = CONTENT_TYPE
+    shown["data"] = msgspec.json.decode(event.data)
+    return shown
+
+
+def subject_of(kind: str, identifier: UUID | str) -> str:
+    """ "<kind>/<id>": the subject of an event, for instance "ticket/0192…"."""
+    return f"{kind}/{identifier}"
+
+
+def keys(subjects: Sequence[str]) -> list[bytes]:
+    """The Kafka key of each subject: its id in canonical text."""
+    return [subject.partition("/")[2].encode() for subject in subjects]

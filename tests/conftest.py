@@ -1,0 +1,43 @@
+"""Real servers for every test that asks: addresses from the environment, else the embedded stack. Never skipped."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+
+import asyncpg
+import pytest
+from tests.support.servers import Servers, servers_for_tests
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """PostgreSQL and Kafka for the whole run; fails where neither can be had."""
+    with servers_for_tests() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """The loop that the services run on."""
+    import uvloop
+
+    return uvloop.EventLoopPolicy()
+
+
+@pytest.fixture
+async def empty_database(servers: Servers) -> AsyncGenerator[str]:
+    """A database of its own, without tables: its URL, `postgresql://…`."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = await asyncpg.connect(servers.postgres_url)
+    try:
+        await admin.execute(f"create database {name}")
+        yield servers.postgres_url.rpartition("/")[0] + "/" + name
+        await admin.execute(f"drop database {name} with (force)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}."

@@ -1,0 +1,33 @@
+"""The one way in which a test waits for something that another process or task does."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+_PAUSE_S = 0.02
+
+
+async def eventually(check: Callable[[], Awaitable[Value]], *, within: float = 10.0) -> Value:
+    """Call `check` until it returns something true, and return that.
+
+    Args:
+        check: returns a false value, or raises AssertionError, as long as the state is not there yet.
+        within: seconds until the test fails.
+    Raises:
+        AssertionError: the time is over; says what the last call gave.
+    """
+    limit = time.monotonic() + within
+    last: object = None
+    while True:
+        try:
+            value = await check()
+            if value:
+                return value
+            last = value
+        except AssertionError as unmet:
+            last = unmet
+        if time.monotonic() > limit:
+            raise AssertionError(f"not true within {within} s; the last check gave {last!r}")
+        await asyncio.sleep(_PAUSE_S)
