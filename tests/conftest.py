@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 
 import asyncpg
 import pytest
+
 from tests.support.servers import Servers, servers_for_tests
 
 
