@@ -1,0 +1,198 @@
+"""All services as real processes, on databases and topics of their own, for the tests that look at the whole."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from common.web.clients import create_key
+
+from common.ids import new_id
+from contracts.topics import TOPICS, topic_name
+from tests.support.eventually import eventually
+from tests.support.ports import free_ports
+from tests.support.servers import Servers
+
+SERVICES = ("intake", "routing")
+PARTITIONS = 6
+ALL_SCOPES = [
+    "tickets:read",
+    "tickets:write",
+    "agents:read",
+    "agents:write",
+    "routing:read",
+    "routing:write",
+    "routing:admin",
+    "events:read",
+    "ops:read",
+    "ops:write",
+    "act-as",
+]
+_START_S = 40.0
+
+
+@dataclass(kw_only=True)
+class Process:
+    """One process of a service, started again whenever it ends, until it is stopped."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    running: asyncio.subprocess.Process | None = None
+    starts: int = 0
+    stopping: bool = False
+
+    async def keep_running(self) -> None:
+        """Run it, again and again, until `stop`."""
+        while not self.stopping:
+            with self.log.open("ab") as output:
+                self.running = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", *self.arguments, env=dict(self.environment), stdout=output, stderr=output
+                )
+            self.starts += 1
+            await self.running.wait()
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the present process; nothing where none runs."""
+        if self.running is not None and self.running.returncode is None:
+            self.running.send_signal(number)
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.stopping = True
+        self.kill(signal.SIGTERM)
+
+
+@dataclass(kw_only=True)
+class Stack:
+    """A running installation: where it listens and how to reach into it."""
+
+    urls: dict[str, str]
+    admin_urls: dict[str, str]
+    database_urls: dict[str, str]
+    key: str
+    topics: dict[str, str]
+    servers: Servers
+    folder: Path
+    processes: dict[str, Process] = field(default_factory=dict[str, Process])
+
+    def client(self, service: str, *, actor: str = "") -> httpx.AsyncClient:
+        """An HTTP client of one service's API that carries the key, acting for `actor` ("agent:<id>") if given."""
+        headers = {"Authorization": f"Bearer {self.key}"} | ({"Support-Actor": actor} if actor else {})
+        return httpx.AsyncClient(base_url=self.urls[service], headers=headers, timeout=30.0, trust_env=False)
+
+    def logs(self) -> str:
+        """The last lines of every process, for a failure's message."""
+        tails = ((name, process.log.read_text(errors="replace")[-1500:]) for name, process in self.processes.items())
+        return "\n".join(f"--- {name}\n{tail}" for name, tail in tails)
+
+
+@asynccontextmanager
+async def running_stack(
+    servers: Servers, folder: Path, *, settings: Mapping[str, str] | None = None
+) -> AsyncGenerator[Stack]:
+    """Start api and worker of every service apart, wait until they are ready, and end and drop everything after.
+
+    Args:
+        folder: for logs and the clients file.
+        settings: further FRONTLINE_* variables, given to every process.
+    """
+    prefix = f"t{new_id().hex[-10:]}."
+    key = create_key(folder / "clients.json", "tests", ALL_SCOPES)
+    stack = Stack(
+        urls={},
+        admin_urls={},
+        database_urls={},
+        key=key,
+        topics={service: topic_name(service, prefix) for service in SERVICES},
+        servers=servers,
+        folder=folder,
+    )
+    await _create_topics(servers, prefix)
+    admin = await asyncpg.connect(servers.postgres_url)
+    try:
+        for service in SERVICES:
+            name = f"{service}_{new_id().hex[-10:]}"
+            await admin.execute(f"create database {name}")
+            stack.database_urls[service] = servers.postgres_url.rpartition("/")[0] + "/" + name
+            _define(stack, service, prefix, settings or {})
+        await asyncio.gather(*(_migrate(stack.processes[f"{service}-api"], service) for service in SERVICES))
+        async with asyncio.TaskGroup() as group:
+            for process in stack.processes.values():
+                group.create_task(process.keep_running(), name=process.name)
+            try:
+                await _wait_until_ready(stack)
+                yield stack
+            finally:
+                for process in stack.processes.values():
+                    process.stop()
+    finally:
+        for url in stack.database_urls.values():
+            await admin.execute(f"drop database if exists {url.rpartition('/')[2]} with (force)")
+        await admin.close()
+
+
+def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]) -> None:
+    api, api_admin, worker_admin = free_ports(3)
+    stack.urls[service] = f"http://127.0.0.1:{api}"
+    common = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("FRONTLINE_")},
+        "FRONTLINE_INSTALLATION": "tests",
+        "FRONTLINE_DATABASE_URL": stack.database_urls[service],
+        "FRONTLINE_KAFKA_BOOTSTRAP": stack.servers.kafka_bootstrap,
+        "FRONTLINE_KAFKA_TOPIC_PREFIX": prefix,
+        "FRONTLINE_KAFKA_PARTITIONS": str(PARTITIONS),
+        "FRONTLINE_API_HOST": "127.0.0.1",
+        "FRONTLINE_API_CLIENTS_FILE": str(stack.folder / "clients.json"),
+        "FRONTLINE_ADMIN_HOST": "127.0.0.1",
+        **settings,
+    }
+    for role, admin_port in (("api", api_admin), ("worker", worker_admin)):
+        name = f"{service}-{role}"
+        stack.admin_urls[name] = f"http://127.0.0.1:{admin_port}"
+        stack.processes[name] = Process(
+            name=name,
+            arguments=(service, role),
+            environment={**common, "FRONTLINE_API_PORT": str(api), "FRONTLINE_ADMIN_PORT": str(admin_port)},
+            log=stack.folder / f"{name}.log",
+        )
+
+
+async def _migrate(process: Process, service: str) -> None:
+    with process.log.open("ab") as output:
+        migration = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", service, "migrate", env=dict(process.environment), stdout=output, stderr=output
+        )
+    assert await migration.wait() == 0, process.log.read_text(errors="replace")
+
+
+async def _create_topics(servers: Servers, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka_bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic_name(name, prefix), PARTITIONS, 1) for name in TOPICS])
+    finally:
+        await admin.close()
+
+
+async def _wait_until_ready(stack: Stack) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def all_ready() -> bool:
+            for name, url in stack.admin_urls.items():
+                try:
+                    answer = await client.get(f"{url}/readyz")
+                except httpx.TransportError as refused:
+                    raise AssertionError(f"{name}: {refused}\n{stack.logs()}") from refused
+                assert answer.status_code == 200, f"{name}: {answer.text}\n{stack.logs()}"
+            return True
+
+        await eventually(all_ready, within=_START_S)

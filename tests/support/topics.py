@@ -1,0 +1,47 @@
+"""Reading whole topics, as an integrator would: no group, from the first record to the end as it is now."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts.envelope import Event, decode_event
+
+_POLL_MS = 500
+
+
+async def read_topic(bootstrap: str, topic: str) -> list[Event]:
+    """Every event of a topic up to its present end, in partition order; repeats included."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        await consumer._client.force_metadata_update()
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        assert partitions, f"{topic} does not exist"
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        events: list[Event] = []
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                events.extend(decode_event(record.headers, record.value) for record in records)
+        return events
+    finally:
+        await consumer.stop()
+
+
+def first_appearances(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Per subject the events of one topic without repeats, in the order in which each number first appeared.
+
+    Raises:
+        AssertionError: a number is missing or out of order, or a repeat carries other bytes.
+    """
+    kept: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        known = kept[event.subject]
+        if event.seq <= len(known):
+            assert event == known[event.seq - 1], f"{event.subject} {event.seq}: a repeat differs"
+        else:
+            assert event.seq == len(known) + 1, f"{event.subject}: {event.seq} follows {len(known)}"
+            known.append(event)
+    return kept
