@@ -1,0 +1,226 @@
+"""A service's database: transactions that carry events out, read-only ones, and foreign errors said in our words.
+
+Only this module commits. A use case gets a `Transaction` and leaves by returning (commit) or raising (rollback).
+"""
+
+import ssl
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from common.clock import Clock
+from common.errors import Misconfigured, Unavailable
+from common.outbox import flush_events
+from common.settings import DatabaseSettings
+from common.transaction import Origin, Transaction
+
+_CLIENT_MARGIN = timedelta(seconds=5)
+"""How much later than the server our own limit on a statement strikes: it is for a server that is gone."""
+_IDLE_IN_TRANSACTION = timedelta(seconds=15)
+_TRANSACTION_LIMIT = timedelta(seconds=60)
+"""Bounds how long one transaction can hold back the feed and the relay's floor (PostgreSQL 17 and later)."""
+_PASSING_CLASSES = ("08", "40", "53", "57", "58")
+"""SQLSTATE classes of trouble that passes: connection, rollback, resources, operator intervention, system error."""
+_PASSING_STATES = ("55P03", "25P03", "25P04")
+"""Lock not available, idle-in-transaction time-out, transaction time-out."""
+
+
+class UnknownOutcome(Unavailable):
+    """The connection was lost during COMMIT: the transaction happened or it did not; look before you repeat it."""
+
+    code = "unknown_outcome"
+
+
+class Database:
+    """One service's database.
+
+    Attributes:
+        clock: gives every transaction its `now`.
+        source: "/frontline/<installation>/<service>", the `ce_source` of everything published from here.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, clock: Clock, source: str, connect_arguments: dict[str, Any]) -> None:
+        """Use `from_settings`."""
+        self.engine = engine
+        self.clock = clock
+        self.source = source
+        self._connect_arguments = connect_arguments
+
+    @classmethod
+    def from_settings(
+        cls, settings: DatabaseSettings, *, clock: Clock, source: str, application_name: str
+    ) -> "Database":
+        """Describe the database; the first use connects.
+
+        Args:
+            application_name: what `pg_stat_activity` shows, for instance "frontline-intake-worker".
+        Raises:
+            Misconfigured: the URL or a certificate file cannot be used.
+        """
+        url = read_url(settings)
+        arguments = _connect_arguments(settings, application_name)
+        engine = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=settings.pool_timeout.total_seconds(),
+            connect_args=arguments,
+        )
+        event.listen(engine.sync_engine, "connect", _limit_transactions)
+        raw = {
+            "host": url.host,
+            "port": url.port,
+            "user": url.username,
+            "password": url.password,
+            "database": url.database,
+        }
+        return cls(engine, clock=clock, source=source, connect_arguments=raw | arguments)
+
+    @asynccontextmanager
+    async def begin(self, origin: Origin) -> AsyncGenerator[Transaction]:
+        """One transaction. Leaving normally writes its events and commits; an exception rolls everything back.
+
+        Raises:
+            Unavailable: the database is away, too slow, or chose this transaction to break a deadlock; repeat it.
+            UnknownOutcome: the connection was lost during COMMIT.
+        """
+        with foreign_errors():
+            async with self.engine.connect() as connection:
+                tx = Transaction(connection=connection, now=self.clock.now(), origin=origin)
+                yield tx
+                await flush_events(tx, self.source)
+                await _commit(connection)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
+        """One read-only transaction at READ COMMITTED: each statement sees what was committed when it began.
+
+        Raises:
+            Unavailable: the database is away or too slow; repeat.
+        """
+        with foreign_errors():
+            async with self.engine.connect() as connection:
+                await connection.execution_options(postgresql_readonly=True)
+                yield connection
+
+    async def connect_raw(self) -> asyncpg.Connection:
+        """A driver connection of its own, outside the pool; the caller closes it. Only the relay needs this.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with foreign_errors():
+            return await asyncpg.connect(**self._connect_arguments)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.engine.dispose()
+
+
+@contextmanager
+def foreign_errors() -> Generator[None]:
+    """Turn errors of the driver that pass by themselves into `Unavailable`; all others go through unchanged."""
+    try:
+        yield
+    except Exception as error:
+        if not _passes(error):
+            raise
+        raise Unavailable(f"the database did not finish: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def read_url(settings: DatabaseSettings) -> URL:
+    """The URL with the separately given password in it.
+
+    Raises:
+        Misconfigured: it is no PostgreSQL URL.
+    """
+    try:
+        url = make_url(settings.url.get_secret_value())
+    except Exception as error:
+        raise Misconfigured("the database URL must look like postgresql://user@host:5432/name") from error
+    if url.get_backend_name() != "postgresql" or not url.database:
+        raise Misconfigured("the database URL must look like postgresql://user@host:5432/name")
+    return url.set(password=settings.password.get_secret_value()) if settings.password else url
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    try:
+        await connection.commit()
+    except Exception as error:
+        if _passes(error) and not _sqlstate(error).startswith("40"):
+            raise UnknownOutcome(f"lost the connection during COMMIT: {_first_line(error)}") from error
+        raise
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, DBAPIError):
+        state = _sqlstate(error)
+        if state:
+            return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
+        return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
+    return isinstance(error, PoolTimeout | asyncpg.InterfaceError | OSError | TimeoutError)
+
+
+def _sqlstate(error: BaseException) -> str:
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(origin, "sqlstate", None) or "")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _connect_arguments(settings: DatabaseSettings, application_name: str) -> dict[str, Any]:
+    return {
+        "timeout": settings.connect_timeout.total_seconds(),
+        "command_timeout": (settings.statement_timeout + _CLIENT_MARGIN).total_seconds(),
+        "ssl": _ssl(settings),
+        "server_settings": {
+            "application_name": application_name,
+            "timezone": "UTC",
+            # Our statements are short; compiling them costs more than running them.
+            "jit": "off",
+            "statement_timeout": _milliseconds(settings.statement_timeout),
+            "lock_timeout": _milliseconds(settings.lock_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(_IDLE_IN_TRANSACTION),
+            "tcp_keepalives_idle": "5",
+            "tcp_keepalives_interval": "2",
+            "tcp_keepalives_count": "3",
+        },
+    }
+
+
+def _ssl(settings: DatabaseSettings) -> ssl.SSLContext | str:
+    if settings.ssl_mode in ("disable", "prefer"):
+        return settings.ssl_mode
+    context = ssl.create_default_context(cafile=str(settings.ssl_root_cert) if settings.ssl_root_cert else None)
+    context.check_hostname = settings.ssl_mode == "verify-full"
+    if settings.ssl_mode == "require":
+        context.verify_mode = ssl.CERT_NONE
+    if settings.ssl_cert:
+        context.load_cert_chain(settings.ssl_cert, settings.ssl_key)
+    return context
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return str(int(duration.total_seconds() * 1000))
+
+
+def _limit_transactions(dbapi_connection: Any, _record: object) -> None:
+    """Set `transaction_timeout` where the server has it: PostgreSQL 15 and 16 refuse the name at start-up."""
+
+    async def limit(connection: asyncpg.Connection) -> None:
+        if connection.get_server_version().major >= 17:
+            await connection.execute(f"set transaction_timeout = {_milliseconds(_TRANSACTION_LIMIT)}")
+
+    dbapi_connection.run_async(limit)
