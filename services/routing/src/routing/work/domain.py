@@ -1,0 +1,178 @@
+"""What the routing engine is told, and what it answers.
+
+Units everywhere in this slice: a time is an int, microseconds since 1970 UTC; a load, capacity or weight ending in
+`_quarters` is in quarters of a unit of capacity; a cost is an int, thousandths of the points of the rule.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+MINUTE = 60_000_000
+"""Microseconds."""
+
+QUARTERS_PER_UNIT = 4
+FOREVER = 2**62
+"""An exclusion until then has no end."""
+
+ENTRY, MID, SENIOR = 1, 2, 3
+
+RING_EXACT, RING_NEAR, RING_HARD_ONLY = 1, 2, 3
+"""Which levels and teams a ticket accepts: all it asks; a level less, and overflow teams; only the hard levels."""
+
+STARVED, GUARD_TURN, CRITICAL, COMFORTABLE, LATE = -2, -1, 1, 2, 3
+"""In which order a freed agent takes tickets, lowest first. A late ticket counts as GUARD_TURN when it is its turn."""
+
+Packing = Literal["fit", "spread"]
+Cause = Literal["pull", "arrival"]
+
+
+class SkillNeed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A skill that a ticket asks for. Levels run from 1 to 5; `hard_level` 0 means that nothing is indispensable."""
+
+    skill: str
+    level: int
+    hard_level: int = 0
+
+
+class AgentFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An active agent, as far as the choice of work goes.
+
+    `offers_left` is how many more unanswered offers the agent may hold; at 0 nothing new goes to this agent, offered
+    or not. `idle_since` is the time of the last assignment. A load may exceed the capacity.
+    """
+
+    agent_id: UUID
+    tier: int
+    skills: Mapping[str, int]
+    capacity_quarters: int
+    load_quarters: int
+    present: bool
+    offers_left: int
+    teams: frozenset[str]
+    languages: frozenset[str]
+    idle_since: int
+
+
+class WorkFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A ticket that waits for an agent.
+
+    `enqueued_at` survives every hand-back; the caller moves it later by the time that the clock was paused, because
+    paused time is not wait. `tau` is the target of the running clock, `deadline` the moment it runs out. Without
+    `teams` any team will do, with an empty `language` any language. `excluded` maps agents to the end of their
+    exclusion. `offered`: the desk offers work, so a decision reserves the agent instead of assigning.
+    """
+
+    ticket_id: UUID
+    queue_id: UUID
+    priority: str
+    weight_quarters: int
+    tier_required: int
+    needs: tuple[SkillNeed, ...]
+    language: str
+    teams: frozenset[str]
+    overflow_teams: frozenset[str]
+    enqueued_at: int
+    deadline: int
+    tau: int
+    excluded: Mapping[UUID, int]
+    offered: bool
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Every constant of the routing rule. `*_points` are whole points of cost, `*_percent` are of tau."""
+
+    ring_near_wait_percent: int = 25
+    ring_near_slack_percent: int = 50
+    critical_slack_percent: int = 50
+    starved_after_taus: int = 4
+    guard_every_pulls: int = 4
+
+    tier_points: int = 1000
+    flexibility_points: int = 300
+    proficiency_points: int = 200
+    packing_points: int = 300
+    idle_points: int = 100
+    idle_cap: int = 30 * MINUTE
+    levels_to_full_proficiency: int = 4
+    packing: Packing = "fit"
+    """"fit" where tickets of weight 2 or more exist, as in the default weights; "spread" where every ticket weighs 1."""
+
+    value: Mapping[str, int] = msgspec.field(
+        default_factory=lambda: {"low": 1, "normal": 2, "high": 4, "urgent": 8},
+    )
+    """By priority; breaks ties. A priority that is not listed counts as 1."""
+
+
+class CostTerms(msgspec.Struct, frozen=True, gc=False):
+    """What made an agent cheap or dear for a ticket, in thousandths of points; `proficiency` and `idle` reduce."""
+
+    tier: int
+    flexibility: int
+    proficiency: int
+    packing: int
+    idle: int
+
+    @property
+    def total(self) -> int:
+        """The cost: the least wins."""
+        return self.tier + self.flexibility - self.proficiency + self.packing - self.idle
+
+
+class Funnel(msgspec.Struct, frozen=True, gc=False):
+    """How many agents were left after each filter, in the order in which the filters apply."""
+
+    known: int
+    present: int
+    tier: int
+    hard_skills: int
+    skills: int
+    language: int
+    team: int
+    not_excluded: int
+    capacity: int
+    unreserved: int
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One ticket goes to one agent, with the reasons.
+
+    `cause` is "pull" where the agent became freer, "arrival" where the ticket is new or may now go to more agents.
+    `runner_up` is the next cheapest agent that could have taken the ticket, `margin` how much dearer. `work` and
+    `agent_idle_since` are what the engine knew before, so that the decision can be undone.
+    """
+
+    ticket_id: UUID
+    agent_id: UUID
+    decided_at: int
+    cause: Cause
+    ring: int
+    band: int
+    wait: int
+    slack: int
+    cost: CostTerms
+    runner_up: UUID | None
+    margin: int | None
+    funnel: Funnel
+    work: WorkFacts
+    agent_idle_since: int
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a ticket waits.
+
+    `missing` names what no known agent could ever give, present or not. `next_ring_at` is None in the last ring.
+    `ahead` counts the waiting tickets of the same needs, weight and priority that go first.
+    """
+
+    ticket_id: UUID
+    ring: int
+    band: int
+    wait: int
+    slack: int
+    funnel: Funnel
+    missing: tuple[str, ...]
+    next_ring_at: int | None
+    ahead: int
