@@ -1,7 +1,7 @@
 """Bring up the environment from a plain Python: uv into .tools, the locked packages and our members into .venv.
 
 Run by `make` with whatever `python3` is there (3.11 or newer, which make has checked), so it uses the standard library
-only and says in one line what is missing. Several runs at once are safe: the first does the work, the others wait for it.
+only and says in one line what is missing. Several runs at once are safe: the first does the work, the others wait.
 """
 
 import fcntl
@@ -87,7 +87,7 @@ def _build() -> None:
 
 
 def _works(python: Path) -> bool:
-    """Whether this interpreter is there, starts (its base may have been removed) and is of the version that runs this."""
+    """Whether this interpreter is there, starts (its base may be gone) and is of the version that runs this."""
     check = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
     return python.exists() and subprocess.run([python, "-c", check], capture_output=True, check=False).returncode == 0
 

@@ -1,1 +1,18 @@
 """What every Frontline service shares and no ticket rule knows: the event backbone, the web edge, process life."""
+
+LAYERS = (
+    "service",
+    "admin",
+    "web",
+    "backbone | timers | feed",
+    "migrate",
+    "database",
+    "outbox",
+    "tables",
+    "transaction",
+    "lifecycle : telemetry",
+    "settings",
+    "match",
+    "errors | ids | clock",
+)
+"""Highest first: a module imports only from lines below its own. `make check` reads this."""
