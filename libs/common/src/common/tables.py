@@ -6,6 +6,7 @@ stores can name them. Columns change only together with a migration there.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Identity,
@@ -77,8 +78,10 @@ def _add_incoming(metadata: MetaData) -> None:
         Column("topic", Text, primary_key=True),
         Column("partition", Integer, primary_key=True, autoincrement=False),
         Column("next_offset", BigInteger, nullable=False),
+        Column("end_offset", BigInteger, nullable=False),
         Column("epoch", BigInteger, nullable=False),
         Column("owner", Text, nullable=False),
+        Column("bootstrap", Boolean, nullable=False),
         Column("updated_at", DateTime(timezone=True), nullable=False),
         postgresql_with={"fillfactor": 30},
     )
@@ -120,19 +123,18 @@ def _add_parking(metadata: MetaData) -> None:
         Index("parked_event_subject", "source", "subject", "seq"),
     )
     Table(
-        "discarded_event",
+        "parking_action",
         metadata,
-        Column("topic", Text, primary_key=True),
-        Column("partition", Integer, primary_key=True, autoincrement=False),
-        Column("position", BigInteger, primary_key=True, autoincrement=False),
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("action", Text, nullable=False),
         Column("source", Text, nullable=False),
         Column("subject", Text, nullable=False),
-        Column("seq", BigInteger, nullable=False),
-        Column("headers", LargeBinary, nullable=False),
+        Column("seq", BigInteger),
+        Column("headers", LargeBinary),
         Column("payload", LargeBinary),
-        Column("discarded_by", Text, nullable=False),
+        Column("actor", Text, nullable=False),
         Column("reason", Text, nullable=False),
-        Column("discarded_at", DateTime(timezone=True), nullable=False),
+        Column("acted_at", DateTime(timezone=True), nullable=False),
     )
     Table(
         "poison_record",

@@ -59,8 +59,10 @@ STATEMENTS = (
       topic text not null,
       partition integer not null,
       next_offset bigint not null,
+      end_offset bigint not null,
       epoch bigint not null,
       owner text not null,
+      bootstrap boolean not null,
       updated_at timestamptz not null,
       primary key (topic, partition)
     ) with (fillfactor = 30)
@@ -102,19 +104,17 @@ STATEMENTS = (
     """,
     "create index parked_event_subject on parked_event (source, subject, seq)",
     """
-    create table discarded_event (
-      topic text not null,
-      partition integer not null,
-      position bigint not null,
+    create table parking_action (
+      id bigint generated always as identity primary key,
+      action text not null,
       source text not null,
       subject text not null,
-      seq bigint not null,
-      headers bytea not null,
+      seq bigint,
+      headers bytea,
       payload bytea,
-      discarded_by text not null,
+      actor text not null,
       reason text not null,
-      discarded_at timestamptz not null,
-      primary key (topic, partition, position)
+      acted_at timestamptz not null
     )
     """,
     """
