@@ -13,6 +13,9 @@ _ROUTING_STATE = {
     "support.work.unroutable.v1": "unroutable",
     "support.work.dequeued.v1": "none",
     "support.assignment.offered.v1": "offered",
+    "support.assignment.declined.v1": "queued",
+    "support.assignment.offer_expired.v1": "queued",
+    "support.assignment.offer_rescinded.v1": "queued",
     "support.assignment.assigned.v1": "assigned",
 }
 
@@ -65,6 +68,7 @@ def _add_routing(state: TicketState, events: Iterable[Event]) -> None:
             state.unassigned += 1
             if state.assignment_id == data["assignment_id"]:
                 state.owner_id = state.assignment_id = None
+                state.routing_state = "none" if state.routing_state == "assigned" else state.routing_state
 
 
 def _data(event: Event) -> dict[str, Any]:
