@@ -20,7 +20,10 @@ OPEN_TO_SLICES = frozenset({"domain", "usecases"})
 """What a slice may use of the slices below it."""
 
 OPEN_TO_DOMAIN = frozenset({"errors", "match"})
-"""What a domain may use of `common`; of packages that are not ours it may use none."""
+"""What a domain may use of `common`."""
+
+VALUES = frozenset({"msgspec"})
+"""The one package not ours that a domain may use: it makes frozen values, as contracts does, and nothing else."""
 
 IMPURE = ("asyncio", "logging", "os", "random", "secrets", "socket", "subprocess", "threading", "time")
 """Modules of Python's own library that bring a clock, chance or the outer world into a domain."""
@@ -158,7 +161,7 @@ def _pure_domain(package: Package, tree: Tree) -> Contract:
             *(f"common.{module}" for module in sorted(common.modules - OPEN_TO_DOMAIN)),
             *(f"{service}.{name}" for name in ("metadata", "settings", "queries") if _has(tree, service, name)),
             *(f"{other.name}.usecases" for other in tree.slices[service] if "usecases" in other.modules),
-            *sorted(_installed() - ours),
+            *sorted(_installed() - ours - VALUES),
             *IMPURE,
         ],
     )

@@ -17,6 +17,9 @@ ROOMS = ("api | consumers | timers", "schemas", "usecases", "store", "tables", "
 
 ABOVE_SLICES = ("__main__", "app", "queries")
 BELOW_SLICES = ("metadata | settings",)
+LIBRARIES = frozenset({"contracts", "common", "devstack"})
+"""Their order is the first contract of `tools.layers`; a new one needs its place there first."""
+
 UNORDERED = frozenset({"migrations"})
 """Alembic loads a migration by its path, and it imports nothing of ours but the tables of its time."""
 
@@ -93,6 +96,8 @@ def read_library(folder: Path) -> Package:
     Raises:
         Misplaced: a module is missing there, or one there does not exist.
     """
+    if folder.name not in LIBRARIES:
+        raise Misplaced([f"{folder}: this library has no place; order it in tools/rooms.py and tools/layers.py"])
     declared = _read_tuple(folder, "LAYERS")
     faults = _compare(folder, declared, known=frozenset(), where="the tuple LAYERS of its package's __init__")
     if faults:
@@ -160,8 +165,13 @@ def _compare(folder: Path, layers: Sequence[str], *, known: frozenset[str], wher
     present = modules_of(folder)
     placed = _names(layers)
     faults = [
-        f"{folder}/{name}: this module has no place; give it one in {where}, or put its content into a known room"
+        f"{folder}: `{name}` has no place; give it one in {where}, or put its content into a known room"
         for name in sorted(present - set(placed) - UNORDERED)
+    ]
+    faults += [
+        f"{folder}/{name}: this folder holds source but no __init__.py that says what it is"
+        for name in sorted(present - UNORDERED)
+        if (folder / name).is_dir() and not (folder / name / "__init__.py").exists()
     ]
     faults += [
         f"{folder}/__init__.py: `{name}` is placed but does not exist; take the line out"
