@@ -89,6 +89,9 @@ class KafkaSettings(SettingsGroup):
 
     bootstrap: str = Field(min_length=3, description="host:port of one or more brokers, by commas")
     topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$", description="in front of every topic and group")
+    bootstrap_mode: bool = Field(
+        default=False, description="accept subjects whose first events are gone, when a service joins late"
+    )
     partitions: int = Field(default=24, ge=1, le=1000, description="partitions of each topic; fixed for ever")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="how brokers are spoken to"

@@ -1,0 +1,71 @@
+"""The admin port of a process: probes and metrics. Nothing here needs a key; the port is not public.
+
+/livez    the event loop answers and every task's heartbeat turns; it asks no server
+/startupz start-up checks are done and every task was started
+/readyz   started, not draining, and the database answers
+/metrics  for Prometheus
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from common.errors import Unavailable
+from common.lifecycle import Life
+
+Ping = Callable[[], Awaitable[None]]
+
+
+class AdminApp:
+    """The ASGI application of the admin port."""
+
+    def __init__(self, life: Life, ping: Ping) -> None:
+        """Args: ping: asks the database for a sign of life; raises Unavailable."""
+        self._life = life
+        self._ping = ping
+        self._pages = {
+            "/livez": self._live, "/startupz": self._start_up, "/readyz": self._ready, "/metrics": self._metrics
+        }  # fmt: skip
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        page = self._pages.get(scope["path"])
+        if page is None:
+            response = _state(404, pages=sorted(self._pages))
+        elif scope["method"] not in ("GET", "HEAD"):
+            response = _state(405, allow="GET")
+        else:
+            response = await page()
+        await response(scope, receive, send)
+
+    async def _live(self) -> Response:
+        late = self._life.late()
+        ages = {name: round(age, 1) for name, age in self._life.ages().items()}
+        return _state(503 if late else 200, late=late, heartbeat_ages_seconds=ages)
+
+    async def _start_up(self) -> Response:
+        return _state(200 if self._life.started else 503, started=self._life.started)
+
+    async def _ready(self) -> Response:
+        if not self._life.started:
+            return _state(503, reason="starting")
+        if self._life.draining.is_set():
+            return _state(503, reason="draining")
+        try:
+            await self._ping()
+        except Unavailable as away:
+            return _state(503, reason=away.detail)
+        return _state(200, reason="")
+
+    async def _metrics(self) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _state(status: int, **facts: Any) -> Response:
+    return Response(msgspec.json.encode(facts), status_code=status, media_type="application/json")

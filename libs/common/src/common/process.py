@@ -1,0 +1,240 @@
+"""What a service consists of, and the tasks of one process of it."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError
+
+from common.admin import AdminApp
+from common.backbone.consumer import Handler
+from common.clock import Clock
+from common.database import Database
+from common.errors import Misconfigured, Unavailable
+from common.http import listen, serve_http
+from common.lifecycle import Life, Pulse, Stage, Task, freeze_memory
+from common.migrate import check_schema
+from common.settings import ServiceSettings
+from common.timers import Periodic, Timer
+from common.web import EXPIRED_KEYS, create_app, drain_edge_with
+
+_log = logging.getLogger(__name__)
+_PING_WITHIN_S = 1.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 5.0
+_LASTING_STATES = {
+    "3D000": "create the database or mend FRONTLINE_DATABASE_URL",
+    "28000": "mend the role in FRONTLINE_DATABASE_URL",
+    "28P01": "mend FRONTLINE_DATABASE_PASSWORD",
+    "42501": "grant the role what it needs",
+}
+"""SQLSTATEs that waiting does not cure, with what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What a role of a service is given. It calls `beat` at every turn and returns soon after `stopping` is set."""
+
+    settings: ServiceSettings
+    database: Database
+    clock: Clock
+    beat: Callable[[], None] = lambda: None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+Role = Callable[[Runtime], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What a service consists of; `build` in its `app` module makes one.
+
+    Attributes:
+        migrations: the folder that holds `versions`.
+        consumes: producing services whose topics it reads.
+        roles: worker roles of its own beside consumer, relay and timers.
+    """
+
+    name: str
+    settings: ServiceSettings
+    metadata: MetaData
+    migrations: Path
+    routers: Sequence[APIRouter]
+    handlers: Sequence[Handler] = ()
+    consumes: Sequence[str] = ()
+    timers: Sequence[Timer] = ()
+    periodic: Sequence[Periodic] = ()
+    roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
+
+
+def role_names(service: Service) -> tuple[str, ...]:
+    """Every worker role of a service."""
+    return ("consumer", "relay", "timers", *service.roles)
+
+
+def create_api(service: Service, runtime: Runtime) -> FastAPI:
+    """The service's HTTP application.
+
+    Raises:
+        Misconfigured: see `common.web.create_app`.
+    """
+    return create_app(name=service.name, routers=service.routers, settings=runtime.settings, database=runtime.database)
+
+
+async def run_process(
+    service: Service, *, api: bool, roles: Sequence[str], clock: Clock, command: str, signals: bool = True
+) -> None:
+    """Run one process of a service until it is told to stop and has drained.
+
+    Args:
+        roles: worker roles to run beside the API, or without it.
+        command: for names in logs and in `pg_stat_activity`: "api", "worker" or "serve".
+    Raises:
+        Misconfigured: something that a person must mend.
+        ExceptionGroup: a task failed.
+    """
+    settings = service.settings
+    database = Database.from_settings(
+        settings.database,
+        clock=clock,
+        source=f"/frontline/{settings.installation}/{service.name}",
+        application_name=f"frontline-{service.name}-{command}",
+    )
+    life = Life(
+        clock=clock, drain_timeout=settings.life.drain_timeout, heartbeat_timeout=settings.life.heartbeat_timeout
+    )
+    tasks = [_admin_task(settings, life, database)]
+    if api:
+        tasks.append(_api_task(service, Runtime(settings=settings, database=database, clock=clock)))
+    for role in roles:
+        tasks += _role_tasks(service, role, database, clock)
+
+    async def prepare() -> None:
+        await _wait_for_schema(database, service)
+        freeze_memory()
+
+    try:
+        await life.run(tasks, prepare=prepare, signals=signals)
+    finally:
+        await database.close()
+
+
+def _admin_task(settings: ServiceSettings, life: Life, database: Database) -> Task:
+    async def ping() -> None:
+        try:
+            async with asyncio.timeout(_PING_WITHIN_S), database.read() as connection:
+                await connection.execute(text("select 1"))
+        except TimeoutError as late:
+            raise Unavailable(f"the database did not answer within {_PING_WITHIN_S:g} s") from late
+
+    listener = listen(settings.admin.host, settings.admin.port, "FRONTLINE_ADMIN_PORT")
+
+    async def run(pulse: Pulse) -> None:
+        await serve_http(AdminApp(life, ping), listener, pulse, drain=timedelta(seconds=1))
+
+    return Task(name="admin", run=run, stage=Stage.ADMIN, beats=False)
+
+
+def _api_task(service: Service, runtime: Runtime) -> Task:
+    app = create_api(service, runtime)
+    listener = listen(runtime.settings.api.host, runtime.settings.api.port, "FRONTLINE_API_PORT")
+
+    async def run(pulse: Pulse) -> None:
+        drain_edge_with(app, pulse.stopping)
+        await serve_http(app, listener, pulse, drain=runtime.settings.life.drain_timeout)
+
+    return Task(name="api", run=run, beats=False)
+
+
+def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -> list[Task]:
+    """The tasks of one worker role. The Kafka client is imported here, so that an API process never loads it."""
+    settings = service.settings
+    name, kafka, instance = service.name, settings.kafka, f"{socket.gethostname()}-{os.getpid()}"
+
+    async def consume(pulse: Pulse) -> None:
+        from common.backbone.consume import run_consumer
+
+        await run_consumer(
+            database=database,
+            kafka=kafka,
+            service=name,
+            sources=service.consumes,
+            handlers=service.handlers,
+            instance=instance,
+            bootstrap=kafka.bootstrap_mode,
+            beat=pulse.beat,
+            stop=pulse.stopping,
+        )
+
+    async def redrive(pulse: Pulse) -> None:
+        from common.backbone.redrive import run_redrive
+
+        await run_redrive(
+            database=database, service=name, handlers=service.handlers, beat=pulse.beat, stop=pulse.stopping
+        )
+
+    async def relay(pulse: Pulse) -> None:
+        from common.backbone.relay import run_relay
+
+        await run_relay(
+            database=database, kafka=kafka, service=name, instance=instance, beat=pulse.beat, stop=pulse.stopping
+        )
+
+    async def fire_timers(pulse: Pulse) -> None:
+        from common.backbone.timers import run_timers
+
+        await run_timers(
+            database=database,
+            service=name,
+            timers=service.timers,
+            periodic=(*service.periodic, EXPIRED_KEYS),
+            beat=pulse.beat,
+            stop=pulse.stopping,
+        )
+
+    async def own(pulse: Pulse) -> None:
+        await service.roles[role](
+            Runtime(settings=settings, database=database, clock=clock, beat=pulse.beat, stopping=pulse.stopping)
+        )
+
+    match role:
+        case "consumer":
+            tasks = [Task(name="consumer", run=consume), Task(name="redrive", run=redrive)]
+            return tasks if service.consumes else []
+        case "relay":
+            return [Task(name="relay", run=relay, stage=Stage.OUTLET)]
+        case "timers":
+            return [Task(name="timers", run=fire_timers)]
+        case _:
+            return [Task(name=role, run=own)]
+
+
+async def _wait_for_schema(database: Database, service: Service) -> None:
+    """Wait until the database answers, then look whether it is new enough.
+
+    Raises:
+        Misconfigured: it never will be, unless a person acts.
+    """
+    pause = _FIRST_PAUSE_S
+    while True:
+        try:
+            await check_schema(database, service.migrations)
+            return
+        except Unavailable as away:
+            _log.warning("waiting for the database: %s", away.detail)
+        except (DBAPIError, asyncpg.PostgresError) as error:
+            origin = error.orig if isinstance(error, DBAPIError) else error
+            remedy = _LASTING_STATES.get(str(getattr(origin, "sqlstate", "")))
+            if remedy is None:
+                raise
+            raise Misconfigured(f"the database refuses us ({str(origin).partition(chr(10))[0]}): {remedy}") from error
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_S)

@@ -1,0 +1,155 @@
+"""Idempotency keys: one effect per client and key, and the same answer for every repeat.
+
+The claim, the effect and the answer are rows of one transaction, so no half-done state can outlive a crash: a twin
+waits at the key's row for the first to end, and then finds its answer or takes the key itself.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from fastapi import Request, Response
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from common.errors import InvalidInput, Unavailable
+from common.timers import Periodic
+from common.transaction import Transaction
+from common.web.problems import KeyInUse, KeyReused
+
+_KEY_SHAPE = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
+_KEPT_HEADERS = ("content-type", "etag", "location", "support-event")
+_LOCK_NOT_AVAILABLE = "55P03"
+_ATTEMPTS = 3
+_DELETE_AT_ONCE = 500
+
+# The time-out is set by the statement's own source row, so that it holds before the insert waits for a twin.
+_CLAIM = text(
+    """
+    insert into idempotency_key as k (client_id, key, fingerprint, created_at, expires_at)
+    select cast(:client_id as text), cast(:key as text), cast(:fingerprint as bytea),
+           cast(:now as timestamptz), cast(:expires_at as timestamptz)
+    from set_config('lock_timeout', '2000', true)
+    on conflict (client_id, key) do update
+    set fingerprint = excluded.fingerprint, created_at = excluded.created_at, expires_at = excluded.expires_at,
+        status = null, headers = null, body = null
+    where k.expires_at <= excluded.created_at
+    returning 1
+    """
+)
+_FIND = text(
+    "select fingerprint, status, headers, body from idempotency_key where client_id = :client_id and key = :key"
+)
+_STORE = text(
+    """
+    update idempotency_key set status = :status, headers = cast(:headers as jsonb), body = :body
+    where client_id = :client_id and key = :key
+    """
+)
+_DELETE = text(
+    """
+    delete from idempotency_key where (client_id, key) in (
+      select client_id, key from idempotency_key where expires_at <= :now
+      order by expires_at limit :at_once for update skip locked
+    )
+    """
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A key that a request wants to run under. `fingerprint` is what the request says, in 32 bytes."""
+
+    client_id: str
+    key: str
+    fingerprint: bytes
+    life: timedelta
+
+
+def read_key(request: Request) -> str | None:
+    """The Idempotency-Key header, quoted or bare; None where absent.
+
+    Raises:
+        InvalidInput: it is empty, longer than 255, given twice, or holds anything but visible ASCII.
+    """
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    shape = _KEY_SHAPE.fullmatch(given[0].strip())
+    if len(given) > 1 or not shape:
+        fault = ("header/Idempotency-Key", "must be one text of 1 to 255 visible ASCII characters, quoted or bare")
+        raise InvalidInput("Idempotency-Key cannot be used", code="idempotency_key_malformed", pointers=[fault])
+    return shape[1] or shape[2]
+
+
+def fingerprint(request: Request, document: Any) -> bytes:
+    """SHA-256 of method, concrete path, query and canonical body: the same for a repeat, another for another request.
+
+    Args:
+        document: the decoded body; members may come in any order and with any spacing.
+    """
+    digest = hashlib.sha256()
+    for part in (request.method, request.url.path, request.url.query):
+        digest.update(part.encode() + b"\n")
+    digest.update(msgspec.json.encode(document, order="sorted"))
+    return digest.digest()
+
+
+async def claim(tx: Transaction, wanted: Claim) -> Response | None:
+    """Take the key for this transaction, or return the answer that it already has.
+
+    Returns:
+        None: the key is ours until the transaction ends. Else the stored answer, to be sent as it is.
+    Raises:
+        KeyInUse: a twin still runs after two seconds.
+        KeyReused: the key belongs to another request.
+        Unavailable: the key was deleted between two looks, again and again.
+    """
+    named = {"client_id": wanted.client_id, "key": wanted.key}
+    values = named | {"fingerprint": wanted.fingerprint, "now": tx.now, "expires_at": tx.now + wanted.life}
+    for _ in range(_ATTEMPTS):
+        try:
+            if (await tx.connection.execute(_CLAIM, values)).first() is not None:
+                return None
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            raise KeyInUse from error
+        # A new statement, because the claim's own snapshot may be older than the row that it met.
+        stored = (await tx.connection.execute(_FIND, named)).first()
+        if stored is not None:
+            return _replay(wanted, *stored)
+    raise Unavailable("the idempotency key is being deleted")
+
+
+async def store(tx: Transaction, held: Claim, response: Response) -> None:
+    """Keep the answer under the key, in the transaction of the effect."""
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    await tx.connection.execute(
+        _STORE,
+        {
+            "client_id": held.client_id,
+            "key": held.key,
+            "status": response.status_code,
+            "headers": msgspec.json.encode(headers).decode(),
+            "body": bytes(response.body),
+        },
+    )
+
+
+async def delete_expired(tx: Transaction) -> None:
+    """Delete the keys that expired first, a small batch at a time."""
+    await tx.connection.execute(_DELETE, {"now": tx.now, "at_once": _DELETE_AT_ONCE})
+
+
+EXPIRED_KEYS = Periodic(name="expired-keys", every=timedelta(seconds=10), run=delete_expired)
+"""Runs in every service. Fifty keys a second is more than a service takes in on average; a burst is caught up later."""
+
+
+def _replay(wanted: Claim, stored: bytes, status: int, headers: dict[str, str], body: bytes) -> Response:
+    if bytes(stored) != wanted.fingerprint:
+        raise KeyReused
+    return Response(body, status_code=status, headers={**headers, "idempotency-replayed": "true"})

@@ -1,0 +1,37 @@
+"""What request and response bodies derive from."""
+
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict
+
+Item = TypeVar("Item")
+MAX_TEXT = 20_000
+"""Characters of a text whose field states no limit of its own."""
+
+
+class CommandModel(BaseModel):
+    """A request's body: unknown members are refused, and no text is longer than `MAX_TEXT`."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_max_length=MAX_TEXT, str_strip_whitespace=False, allow_inf_nan=False
+    )
+
+
+class ResponseModel(BaseModel):
+    """A response's body."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(ResponseModel, Generic[Item]):
+    """A part of a list. `next_cursor` is the `cursor` of the part behind it; null at the end."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+Limit = Annotated[int, Query(ge=1, le=200, description="Items in one page")]
+"""How long a page may be; give it a default."""
+Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before")]
+"""Where a page begins; see `common.web.cursors`."""

@@ -1,0 +1,175 @@
+"""The two kinds of routes. A route class owns what every endpoint of its kind needs and none should write itself.
+
+A command: authenticate, check the scope, read the body, wait for Support-After, claim the idempotency key, run the
+endpoint in a savepoint, render its answer or its refusal, write its events, keep the answer under the key, commit,
+and only then answer. A query: the same way in, then one read-only connection where the endpoint asks for it.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from common.errors import Misconfigured, Refused
+from common.outbox import flush_events
+from common.transaction import Origin, Transaction
+from common.web import idempotency
+from common.web.access import NeedsScope, actor_of
+from common.web.body import read_json
+from common.web.context import Edge, RequestContext, context_of, edge_of
+from common.web.dependencies import connection_of
+from common.web.idempotency import Claim
+from common.web.problems import is_storable, problem_response
+from common.web.visibility import name_event, wait_visible
+
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ScopedRoute(APIRoute):
+    """What both kinds share: who calls, and whether they may."""
+
+    scopes: frozenset[str]
+
+    def get_route_handler(self) -> RouteHandler:
+        """See `fastapi.routing.APIRoute`: called once, while the route is built."""
+        self.scopes = _take_scopes(self)
+        self.check_shape()
+        inner = super().get_route_handler()
+        path = self.path_format
+
+        async def handle(request: Request) -> Response:
+            context = context_of(request)
+            context.route = path
+            edge = edge_of(request)
+            self._admit(request, context, edge)
+            return await self.serve(request, context, edge, inner)
+
+        return handle
+
+    def check_shape(self) -> None:
+        """Refuse, at start, a route whose methods do not belong to its kind."""
+        raise NotImplementedError
+
+    async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
+        """Everything behind the scope check."""
+        raise NotImplementedError
+
+    def _admit(self, request: Request, context: RequestContext, edge: Edge) -> None:
+        client = edge.clients.authenticate(request.headers.get("authorization"))
+        client.require(self.scopes)
+        context.client = client
+        context.origin = Origin(
+            actor=actor_of(request, client),
+            correlation_id=context.correlation_id,
+            causation_id=context.request_id,
+            traceparent=context.traceparent,
+        )
+
+
+class ReadRoute(ScopedRoute):
+    """A query. `CurrentConnection` gives it one read-only connection; with `CurrentDatabase` it waits without one."""
+
+    def check_shape(self) -> None:
+        """See `ScopedRoute`."""
+        if self.methods != {"GET"}:
+            raise Misconfigured(f"{self.path}: a ReadRoute answers GET alone")
+        self._needs_connection = _asks_for(self.dependant, connection_of)
+
+    async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
+        """See `ScopedRoute`."""
+        await wait_visible(request, edge)
+        if not self._needs_connection:
+            return await inner(request)
+        with edge.work.enter():
+            async with edge.database.read() as connection:
+                context.connection = connection
+                return await inner(request)
+
+
+class TransactionalRoute(ScopedRoute):
+    """A command: one transaction, committed before the answer begins."""
+
+    def check_shape(self) -> None:
+        """See `ScopedRoute`."""
+        if (self.methods or set[str]()) & {"GET", "HEAD", "OPTIONS"}:
+            raise Misconfigured(f"{self.path}: a GET belongs on a ReadRoute")
+
+    async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
+        """See `ScopedRoute`."""
+        if self.body_field is not None:
+            limit = self.max_body_size or edge.settings.max_body
+            request = await read_json(request, max_bytes=limit, within_s=edge.settings.body_timeout.total_seconds())
+        wanted = _wanted_claim(request, context, edge)
+        await wait_visible(request, edge)
+        assert context.origin is not None
+        with edge.work.enter():
+            async with edge.database.begin(context.origin) as tx:
+                context.transaction = tx
+                if wanted is None:
+                    response = await inner(request)
+                    await _finish(tx, edge, response)
+                    return response
+                return await _run_under_key(tx, edge, wanted, lambda: _attempt(tx, request, context, inner))
+
+
+async def _run_under_key(
+    tx: Transaction, edge: Edge, wanted: Claim, attempt: Callable[[], Awaitable[Response]]
+) -> Response:
+    stored = await idempotency.claim(tx, wanted)
+    if stored is not None:
+        return stored
+    response = await attempt()
+    await _finish(tx, edge, response)
+    await idempotency.store(tx, wanted, response)
+    return response
+
+
+async def _attempt(tx: Transaction, request: Request, context: RequestContext, inner: RouteHandler) -> Response:
+    """The endpoint's answer, or its refusal where that is to be kept: then its own rows and events are gone."""
+    try:
+        async with tx.savepoint():
+            return await inner(request)
+    except Refused as refusal:
+        if not is_storable(refusal):
+            raise
+        return problem_response(
+            refusal, instance=request.url.path, trace_id=context.trace_id, request_id=context.request_id
+        )
+
+
+async def _finish(tx: Transaction, edge: Edge, response: Response) -> None:
+    """Write the events, so that the answer can name the last of them."""
+    await flush_events(tx, edge.database.source)
+    if tx.published:
+        response.headers["support-event"] = name_event(edge.service, tx.published[-1])
+
+
+def _wanted_claim(request: Request, context: RequestContext, edge: Edge) -> Claim | None:
+    key = idempotency.read_key(request)
+    context.idempotency_key = key
+    if key is None:
+        return None
+    assert context.client is not None
+    document = getattr(request, "document", None)
+    return Claim(
+        client_id=context.client.client_id,
+        key=key,
+        fingerprint=idempotency.fingerprint(request, document),
+        life=edge.settings.idempotency_life,
+    )
+
+
+def _take_scopes(route: APIRoute) -> frozenset[str]:
+    """What the route declares. The declarations leave the dependency list, where they would cost a call each."""
+    declared = [d.dependency for d in route.dependencies if isinstance(d.dependency, NeedsScope)]
+    if not declared:
+        raise Misconfigured(f"{route.path}: declare what it needs by needs_scope(...)")
+    kept = [d for d in route.dependant.dependencies if not isinstance(d.call, NeedsScope)]
+    route.dependant.dependencies[:] = kept
+    return frozenset[str]().union(*(needs.scopes for needs in declared))
+
+
+def _asks_for(dependant: Dependant, call: Callable[..., Any]) -> bool:
+    return dependant.call is call or any(_asks_for(inner, call) for inner in dependant.dependencies)
