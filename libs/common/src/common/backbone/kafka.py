@@ -1,0 +1,277 @@
+"""The one place that speaks aiokafka: a typed shell around its producer and its consumer, with our settings.
+
+aiokafka carries no types, so its own are silenced here and nowhere else.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportPrivateUsage=false, reportMissingTypeArgument=false
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from common.backbone import tracing
+from common.backbone.partitioner import partition_of
+from common.backbone.protocols import Delivered, OffsetLost, OutboxRow, Place, Record
+from common.errors import Misconfigured, Unavailable
+from common.settings import KafkaSettings
+from contracts.envelope import kafka_headers
+
+_log = logging.getLogger(__name__)
+_OPEN_LIMIT = timedelta(seconds=30)
+_CLOSE_LIMIT = timedelta(seconds=3)
+_LEAVE_LIMIT = timedelta(seconds=10)
+_REQUEST_LIMIT = timedelta(seconds=5)
+_MAX_BATCH_BYTES = 512 * 1024
+"""Half of what a broker accepts by default, so that a batch of any content passes."""
+_POLL_WAIT_MS = 100
+
+
+async def open_outgoing(settings: KafkaSettings, topic: str) -> "KafkaOutgoing":
+    """A new idempotent producer session for one topic.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        Misconfigured: the topic does not exist, or its partition count is not the one of the settings: then keys
+            would move to other partitions and lose their order.
+    """
+    producer = AIOKafkaProducer(
+        **settings.client_arguments(),  # pyright: ignore[reportArgumentType] - checked by the settings' own types
+        enable_idempotence=True,
+        acks="all",
+        compression_type="zstd",
+        max_batch_size=_MAX_BATCH_BYTES,
+        linger_ms=0,
+        request_timeout_ms=15_000,
+        metadata_max_age_ms=60_000,
+    )
+    outgoing = KafkaOutgoing(producer, topic, settings.partitions)
+    try:
+        async with asyncio.timeout(_OPEN_LIMIT.total_seconds()):
+            await producer.start()
+            found = await _count_partitions(producer, topic)
+    except (KafkaError, OSError, TimeoutError) as error:
+        await outgoing.close()
+        raise Unavailable(f"Kafka does not answer at {settings.bootstrap}: {error!r}") from error
+    except BaseException:
+        await outgoing.close()
+        raise
+    if found != settings.partitions:
+        await outgoing.close()
+        raise Misconfigured(
+            f"topic {topic} has {found} partitions, FRONTLINE_KAFKA_PARTITIONS says {settings.partitions}"
+        )
+    return outgoing
+
+
+async def _count_partitions(producer: AIOKafkaProducer, topic: str) -> int:
+    try:
+        return len(await producer.partitions_for(topic))
+    except UnknownTopicOrPartitionError as missing:
+        raise Misconfigured(f"topic {topic} does not exist: create it first") from missing
+
+
+class KafkaOutgoing:
+    """See `protocols.OutgoingLog`."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int) -> None:
+        """Use `open_outgoing`."""
+        self._producer = producer
+        self._topic = topic
+        self.partitions = partitions
+
+    def partition_of(self, key: str) -> int:
+        """See `OutgoingLog.partition_of`."""
+        return partition_of(key, self.partitions)
+
+    async def send(self, partition: int, rows: Sequence[OutboxRow], delivered: Delivered) -> int:
+        """See `OutgoingLog.send`."""
+        batch = self._producer.create_batch()
+        sampled: list[str] = []
+        for count, row in enumerate(rows):
+            headers = kafka_headers(row.headers, row.seq)
+            if batch.append(timestamp=None, key=row.key.encode(), value=row.payload, headers=headers) is None:
+                rows = rows[:count]
+                break
+            tracing.collect(headers, sampled)
+        batch.close()
+        span = tracing.start_send(self._topic, sampled, len(rows))
+
+        def settle(future: "asyncio.Future[Any]") -> None:
+            error = asyncio.CancelledError() if future.cancelled() else future.exception()
+            tracing.end(span, error)
+            delivered(error)
+
+        (await self._producer.send_batch(batch, self._topic, partition=partition)).add_done_callback(settle)
+        return len(rows)
+
+    async def close(self) -> None:
+        """See `OutgoingLog.close`. `stop` flushes, and with a broker away it would do so for ever."""
+        try:
+            async with asyncio.timeout(_CLOSE_LIMIT.total_seconds()):
+                await self._producer.stop()
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.warning("abandoned a producer", extra={"error": repr(error)})
+            await self._abandon()
+
+    async def _abandon(self) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_LIMIT.total_seconds()):
+                await self._producer._sender.close()
+                await self._producer.client.close()
+        except (KafkaError, OSError, TimeoutError) as error:
+            # Nothing is lost by a connection that stays open until the process ends.
+            _log.warning("a producer did not end", extra={"error": repr(error)})
+
+
+class _Dealt(ConsumerRebalanceListener):
+    """Only counts: what a listener raises is swallowed by aiokafka, and a seek that fails here would skip records."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def on_partitions_revoked(self, revoked: object) -> None:
+        self.number += 1
+
+    def on_partitions_assigned(self, assigned: object) -> None:
+        self.number += 1
+
+
+async def open_incoming(settings: KafkaSettings, topics: Collection[str], *, group: str) -> "KafkaIncoming":
+    """Join a group and wait for the first assignment.
+
+    Raises:
+        Unavailable: Kafka does not answer, or a topic does not exist yet.
+    """
+    consumer = AIOKafkaConsumer(
+        **settings.client_arguments(),  # pyright: ignore[reportArgumentType] - checked by the settings' own types
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        # Exactly one: with several, aiokafka sends a join for each of them.
+        partition_assignment_strategy=(StickyPartitionAssignor,),
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=2_000,
+        rebalance_timeout_ms=60_000,
+        max_poll_interval_ms=300_000,
+        fetch_max_wait_ms=50,
+        max_partition_fetch_bytes=2 * 1024 * 1024,
+        isolation_level="read_committed",
+        metadata_max_age_ms=60_000,
+        request_timeout_ms=15_000,
+    )
+    dealt = _Dealt()
+    incoming = KafkaIncoming(consumer, dealt)
+    consumer.subscribe(list(topics), listener=dealt)
+    try:
+        async with asyncio.timeout(_OPEN_LIMIT.total_seconds()):
+            await consumer.start()
+    except (KafkaError, OSError, TimeoutError) as error:
+        await incoming.close()
+        raise Unavailable(f"cannot join group {group} at {settings.bootstrap}: {error!r}") from error
+    except BaseException:
+        await incoming.close()
+        raise
+    return incoming
+
+
+class KafkaIncoming:
+    """See `protocols.IncomingLog`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, dealt: _Dealt) -> None:
+        """Use `open_incoming`."""
+        self._consumer = consumer
+        self._dealt = dealt
+
+    def assignment(self) -> tuple[int, frozenset[Place]]:
+        """See `IncomingLog.assignment`."""
+        return self._dealt.number, frozenset(Place(tp.topic, tp.partition) for tp in self._consumer.assignment())
+
+    async def poll(self, max_records: int) -> dict[Place, list[Record]]:
+        """See `IncomingLog.poll`."""
+        try:
+            polled = await self._consumer.getmany(timeout_ms=_POLL_WAIT_MS, max_records=max_records)
+        except NoOffsetForPartitionError:
+            # A partition that we have not claimed yet, hence not told where to begin.
+            return {}
+        except OffsetOutOfRangeError as error:
+            raise OffsetLost([Place(tp.topic, tp.partition) for tp in error.args[0]]) from error
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            raise Misconfigured(f"Kafka refuses us: {error!r}") from error
+        except KafkaError as error:
+            raise Unavailable(f"polling failed: {error!r}") from error
+        return {
+            (place := Place(tp.topic, tp.partition)): [
+                Record(
+                    place=place,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                    written_at_ms=record.timestamp,
+                )
+                for record in records
+            ]
+            for tp, records in polled.items()
+        }
+
+    def seek(self, place: Place, offset: int) -> None:
+        """See `IncomingLog.seek`. A partition that was taken from us meanwhile is no error."""
+        try:
+            self._consumer.seek(TopicPartition(place.topic, place.partition), offset)
+        except IllegalStateError:
+            _log.info("cannot seek in a partition that was taken away", extra={"place": place})
+
+    def pause(self, paused: bool) -> None:
+        """See `IncomingLog.pause`."""
+        partitions = self._consumer.assignment()
+        (self._consumer.pause if paused else self._consumer.resume)(*partitions)
+
+    async def find_bounds(self, places: Collection[Place]) -> dict[Place, tuple[int, int]]:
+        """See `IncomingLog.find_bounds`."""
+        partitions = _partitions(places)
+        try:
+            async with asyncio.timeout(_REQUEST_LIMIT.total_seconds()):
+                first = await self._consumer.beginning_offsets(partitions)
+                end = await self._consumer.end_offsets(partitions)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unavailable(f"Kafka does not say its offsets: {error!r}") from error
+        return {Place(tp.topic, tp.partition): (first[tp], end[tp]) for tp in partitions}
+
+    async def hint(self, offsets: Mapping[Place, int]) -> None:
+        """See `IncomingLog.hint`. Failing is no harm, and the next hint carries the same again."""
+        try:
+            async with asyncio.timeout(_REQUEST_LIMIT.total_seconds()):
+                await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
+        except (CommitFailedError, IllegalStateError, KafkaError, OSError, TimeoutError) as error:
+            _log.info("could not hint offsets", extra={"error": repr(error)})
+
+    def end_offset(self, place: Place) -> int:
+        """The offset behind the last record that the last fetch knew of; 0 before the first."""
+        return self._consumer.highwater(TopicPartition(*place)) or 0
+
+    async def close(self) -> None:
+        """See `IncomingLog.close`."""
+        try:
+            async with asyncio.timeout(_LEAVE_LIMIT.total_seconds()):
+                await self._consumer.stop()
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.warning("a consumer did not end", extra={"error": repr(error)})
+
+
+def _partitions(places: Iterable[Place]) -> list[TopicPartition]:
+    return [TopicPartition(place.topic, place.partition) for place in places]

@@ -1,0 +1,260 @@
+"""What the relay and the consumer need of the world: a log, a store, and a clock (`common.clock.Clock`).
+
+Real ones speak to Kafka and PostgreSQL; a simulation brings its own, so that both loops can be run through thousands
+of schedules in memory. Log and store each stand here in two halves, one for the way out and one for the way in.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from common.transaction import Transaction
+from contracts.envelope import Event, Header
+
+Delivered = Callable[[BaseException | None], None]
+
+
+class OutboxRow(NamedTuple):
+    """One event that waits to be published. `id` is drawn after the lock of its subject: its order is ours."""
+
+    shard: int
+    id: int
+    seq: int
+    key: str
+    headers: bytes
+    payload: bytes
+
+
+class Sample(NamedTuple):
+    """`last_id` had been drawn when transaction id `xid` was allocated: see `floor`."""
+
+    last_id: int
+    xid: int
+
+
+class OutgoingLog(Protocol):
+    """A topic to write to, in one producer session. After any failure it is closed and a new one opened."""
+
+    partitions: int
+
+    def partition_of(self, key: str) -> int:
+        """The partition of a key, equal for every producer that there ever was."""
+        ...
+
+    async def send(self, partition: int, rows: Sequence[OutboxRow], delivered: Delivered) -> int:
+        """Begin to write the first rows to one partition, as one batch.
+
+        Args:
+            delivered: called once, after this has returned: with None when the broker has acknowledged the batch,
+                else with the error.
+        Returns:
+            how many rows fit into the batch, at least one.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the session within a few seconds, whatever state it is in."""
+        ...
+
+
+class OutboxStore(Protocol):
+    """Outbox and leases, over a connection of their own. All times are the database's."""
+
+    async def claim_shards(self, holder: str) -> frozenset[int]:
+        """Take every shard whose lease is free or has run out; returns those taken now."""
+        ...
+
+    async def renew_shards(self, holder: str) -> frozenset[int]:
+        """Prolong the leases held; returns those that are still ours."""
+        ...
+
+    async def release_shards(self, holder: str) -> None:
+        """Give all leases back at once."""
+        ...
+
+    async def read_rows(self, floors: Mapping[int, int], known: Collection[int], limit: int) -> list[OutboxRow]:
+        """Up to `limit` rows of each shard above its floor that are not in `known`, in the order of their ids."""
+        ...
+
+    async def delete_rows(self, rows: Sequence[tuple[int, int]]) -> None:
+        """Remove published rows, given as (shard, id)."""
+        ...
+
+    async def draw_sample(self) -> Sample:
+        """The last id drawn, then a new transaction id, in this order."""
+        ...
+
+    async def raise_floors(self, sample: Sample, floors: Mapping[int, int]) -> dict[int, int] | None:
+        """Higher floors by the sample; None as long as a transaction older than it runs."""
+        ...
+
+    async def find_below(self, floors: Mapping[int, int]) -> list[tuple[int, int]]:
+        """Rows at or below their shard's floor, as (shard, id). There must be none."""
+        ...
+
+    async def find_oldest_age(self) -> float:
+        """Seconds that the oldest row has waited, 0 where none does."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One record as the log gives it. `written_at` is the producer's time in milliseconds since 1970."""
+
+    place: Place
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+    written_at_ms: int
+
+
+class OffsetLost(Exception):
+    """The log no longer (or not yet) has the offset that we would read next."""
+
+    def __init__(self, places: Collection[Place]) -> None:
+        """Args: places: the partitions concerned."""
+        super().__init__(f"offset out of range in {sorted(places)}")
+        self.places = frozenset(places)
+
+
+class IncomingLog(Protocol):
+    """Topics to read as a member of a group."""
+
+    def assignment(self) -> tuple[int, frozenset[Place]]:
+        """(number of the assignment, its partitions). The number grows whenever partitions are dealt anew."""
+        ...
+
+    async def poll(self, max_records: int) -> dict[Place, list[Record]]:
+        """What has arrived, by partition in order; empty after a short wait. Never cancel it.
+
+        Raises:
+            OffsetLost: a position lies outside of what the log keeps.
+            Unavailable: the log does not answer; poll again later.
+        """
+        ...
+
+    def seek(self, place: Place, offset: int) -> None:
+        """Read this partition from here on."""
+        ...
+
+    def pause(self, paused: bool) -> None:
+        """Let polls return nothing, or let them return records again."""
+        ...
+
+    async def find_bounds(self, places: Collection[Place]) -> dict[Place, tuple[int, int]]:
+        """(first offset kept, offset after the last) of each partition."""
+        ...
+
+    async def hint(self, offsets: Mapping[Place, int]) -> None:
+        """Tell the log how far we are, for its lag tools. The truth is in the database."""
+        ...
+
+    async def close(self) -> None:
+        """Leave the group, within a few seconds."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """The right to move one partition's offset: valid as long as nobody has claimed it with a higher epoch."""
+
+    epoch: int
+    next_offset: int
+    bootstrap: bool
+
+
+class Cursor(NamedTuple):
+    """The last event of a subject that this service has applied."""
+
+    seq: int
+    event_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """How one batch moves a partition: from the offset it expects to the one behind its last record."""
+
+    place: Place
+    epoch: int
+    expected: int
+    next_offset: int
+    end_offset: int
+
+
+Stream = tuple[str, str]
+"""(producing service, subject): what is numbered, and what is parked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParkedRecord:
+    """A record to be kept behind its parked subject; `seq` is 0 where it could not be read."""
+
+    stream: Stream
+    seq: int
+    record: Record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parking:
+    """Why a stream is parked: "failed", "gap", "fork" or "undecodable", and the error in words."""
+
+    stream: Stream
+    reason: str
+    error: str
+
+
+class InboxStore(Protocol):
+    """Offsets, cursors and parked streams, in the transaction that also holds the effects."""
+
+    async def claim(self, place: Place, *, owner: str, first_offset: int, bootstrap: bool) -> Claim:
+        """Take a partition over: whoever held it is fenced from now on. Commits by itself."""
+        ...
+
+    async def move_offsets(self, tx: Transaction, moves: Sequence[Move]) -> bool:
+        """The fence: move every partition, or return False where one is no longer ours or stands elsewhere."""
+        ...
+
+    async def lock_parked(self, tx: Transaction, streams: Collection[Stream]) -> set[Stream]:
+        """Those of the streams that are parked, locked until the transaction ends."""
+        ...
+
+    async def list_cursors(self, tx: Transaction, streams: Collection[Stream]) -> dict[Stream, Cursor]:
+        """Where each stream stands; absent where nothing was applied yet. A statement of its own, after the lock."""
+        ...
+
+    async def save_cursors(self, tx: Transaction, cursors: Mapping[Stream, Cursor]) -> None:
+        """Write where each stream stands now."""
+        ...
+
+    async def park(self, tx: Transaction, streams: Sequence[Parking], records: Sequence[ParkedRecord]) -> None:
+        """Park streams and keep records behind them (those may belong to streams parked before)."""
+        ...
+
+    async def add_poison(self, tx: Transaction, records: Sequence[tuple[Record, str]]) -> None:
+        """Keep records that no stream can be found for, each with the error in words."""
+        ...
+
+    async def count_lately_parked(self, tx: Transaction) -> int:
+        """Streams parked within the last minute and still parked."""
+        ...
+
+
+class Delivery(NamedTuple):
+    """A decoded record."""
+
+    record: Record
+    stream: Stream
+    event: Event

@@ -1,0 +1,295 @@
+"""The relay: carries committed events from the outbox to Kafka, in order per subject, and deletes what has arrived.
+
+It goes by presence, not by position: a row stays until Kafka has acknowledged it, whoever reads it how often. So a
+crash at any moment repeats events and loses none. Order rests on four things: ids are drawn under the subject's lock;
+rows are always read from the floor in the order of ids, those in flight left out by their ids; a partition's rows wait
+in one line; and at most one batch of a partition is unacknowledged.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from common.backbone import metrics
+from common.backbone.floor import EVERY_S, Floors
+from common.backbone.kafka import open_outgoing
+from common.backbone.protocols import OutboxRow, OutboxStore, OutgoingLog
+from common.backbone.relay_store import LEASE, open_outbox_store
+from common.clock import Clock
+from common.database import Database
+from common.errors import Unavailable
+from common.ids import new_id
+from common.settings import KafkaSettings
+from contracts.topics import topic_name
+
+_log = logging.getLogger(__name__)
+_PAGE = 500
+"""Rows of one shard a read: more is slower (measured with 2,000)."""
+_MAX_IN_FLIGHT = 10_000
+"""Rows read and not yet deleted, so that a partition that is stuck cannot fill the memory."""
+_POLL_S = (0.002, 0.05)
+"""Shortest and longest pause between reads that find nothing; doubled each time."""
+_RENEW_S = 1.5
+_LEASE_MARGIN_S = 1.0
+_WATCHDOG_S = 15.0
+_SWEEP_S = 30.0
+_GAUGE_S = 5.0
+_DRAIN_S = 5.0
+_MAX_FAILURES = 5
+_BACK_OFF_S = (0.1, 5.0)
+
+
+class SendFailed(Exception):
+    """Kafka refused a batch or did not acknowledge it in time; only a new producer can be trusted after that."""
+
+
+class LeaseLost(Exception):
+    """The leases could not be renewed in time; another relay may own the shards by now."""
+
+    def __str__(self) -> str:
+        """The class's meaning, since nothing more is known."""
+        return "the leases ran out"
+
+
+async def run_relay(
+    *, database: Database, kafka: KafkaSettings, service: str, beat: Callable[[], None], stop: asyncio.Event
+) -> None:
+    """Publish this service's events until `stop` is set, then drain what is on its way.
+
+    An absent Kafka or database is waited for. Several processes may run it: one owns each shard at a time.
+
+    Raises:
+        SendFailed: five sessions in a row failed although Kafka answered; the process should start anew.
+        Misconfigured: the topic is absent or has another number of partitions.
+    """
+    topic = topic_name(service, kafka.topic_prefix)
+
+    async def open_session() -> tuple[OutboxStore, OutgoingLog]:
+        store = await open_outbox_store(database)
+        try:
+            return store, await open_outgoing(kafka, topic)
+        except BaseException:
+            await store.close()
+            raise
+
+    await relay_events(open_session, clock=database.clock, beat=beat, stop=stop)
+
+
+async def relay_events(
+    open_session: Callable[[], Awaitable[tuple[OutboxStore, OutgoingLog]]],
+    *,
+    clock: Clock,
+    beat: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    """`run_relay` over any store and log: one session after another, none of which trusts what the last one knew."""
+    failures, absences = 0, 0
+    while not stop.is_set():
+        beat()
+        try:
+            store, log = await open_session()
+        except Unavailable as absent:
+            absences += 1
+            _log.warning("the relay waits", extra={"cause": absent.detail})
+            await _pause(stop, absences)
+            continue
+        absences = 0
+        metrics.sessions.add(1)
+        session = Session(store, log, clock=clock, beat=beat, stop=stop)
+        try:
+            await session.run()
+        except (LeaseLost, Unavailable) as passing:
+            _log.warning("the relay begins anew", extra={"cause": str(passing)})
+        except SendFailed as failure:
+            failures = 1 if session.delivered else failures + 1
+            _log.warning("the relay begins anew", extra={"cause": str(failure), "failures": failures})
+            if failures >= _MAX_FAILURES:
+                raise
+        finally:
+            await log.close()
+            await store.close()
+        await _pause(stop, failures)
+
+
+class Session:
+    """One producer, one connection, and what they have on their way. It ends at the first failure of either."""
+
+    def __init__(
+        self, store: OutboxStore, log: OutgoingLog, *, clock: Clock, beat: Callable[[], None], stop: asyncio.Event
+    ) -> None:
+        """Args: clock: for durations; the leases themselves run by the database's clock."""
+        self.delivered = 0
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._beat = beat
+        self._stop = stop
+        self._holder = str(new_id())
+        self._floors = Floors()
+        self._known: dict[int, int] = {}
+        """Shard by id, of every row read and not yet deleted."""
+        self._waiting: dict[int, deque[OutboxRow]] = {}
+        """Rows not yet sent, by partition; a partition without any has no entry."""
+        self._sending: dict[int, float] = {}
+        """When each partition's unacknowledged batch was sent."""
+        self._acknowledged: list[tuple[int, int]] = []
+        self._failure: BaseException | None = None
+        self._wake = asyncio.Event()
+        self._lease_end = 0.0
+        self._next: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Read, send, delete until stopped.
+
+        Raises:
+            SendFailed: a batch failed or was not acknowledged within 15 s.
+            LeaseLost: the leases ran out before they could be renewed.
+            Unavailable: the database does not answer.
+        """
+        pause = _POLL_S[0]
+        while not self._stop.is_set():
+            self._beat()
+            await self._keep_house()
+            found = await self._read()
+            await self._send()
+            await self._delete()
+            pause = _POLL_S[0] if found else min(pause * 2, _POLL_S[1])
+            if not found or len(self._known) >= _MAX_IN_FLIGHT:
+                await self._wait(pause)
+        await self._drain()
+
+    async def _read(self) -> int:
+        if not self._floors.by_shard or len(self._known) >= _MAX_IN_FLIGHT:
+            return 0
+        rows = await self._store.read_rows(self._floors.by_shard, self._known.keys(), _PAGE)
+        partition_of = self._log.partition_of
+        for row in rows:
+            self._known[row.id] = row.shard
+            self._waiting.setdefault(partition_of(row.key), deque()).append(row)
+        return len(rows)
+
+    async def _send(self) -> None:
+        """Give every partition that has rows and nothing unacknowledged its next batch."""
+        self._check()
+        for partition in [partition for partition in self._waiting if partition not in self._sending]:
+            if self._clock.monotonic() > self._lease_end - _LEASE_MARGIN_S:
+                raise LeaseLost
+            line = self._waiting[partition]
+            sent: list[OutboxRow] = []
+            self._sending[partition] = self._clock.monotonic()
+            try:
+                async with asyncio.timeout(_WATCHDOG_S):
+                    count = await self._log.send(partition, line, self._settle_later(partition, sent))
+            except Exception as error:
+                raise SendFailed(f"partition {partition}: {error!r}") from error
+            sent.extend(line.popleft() for _ in range(count))
+            if not line:
+                del self._waiting[partition]
+
+    def _settle_later(self, partition: int, sent: Sequence[OutboxRow]) -> Callable[[BaseException | None], None]:
+        def settle(error: BaseException | None) -> None:
+            del self._sending[partition]
+            if error is None:
+                self._acknowledged.extend((row.shard, row.id) for row in sent)
+            else:
+                self._failure = error
+            self._wake.set()
+
+        return settle
+
+    async def _delete(self) -> None:
+        self._check()
+        gone, self._acknowledged = self._acknowledged, []
+        if not gone:
+            return
+        await self._store.delete_rows(gone)
+        for _, id_ in gone:
+            self._known.pop(id_, None)
+        self.delivered += len(gone)
+        metrics.published.add(len(gone))
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise SendFailed(repr(self._failure)) from self._failure
+        oldest = min(self._sending.values(), default=None)
+        if oldest is not None and self._clock.monotonic() - oldest > _WATCHDOG_S:
+            raise SendFailed(f"not acknowledged within {_WATCHDOG_S} s")
+
+    async def _wait(self, pause_s: float) -> None:
+        """Until the pause is over or a batch is settled."""
+        if not self._acknowledged:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _keep_house(self) -> None:
+        if self._due("renew", _RENEW_S):
+            await self._renew()
+        if self._due("floor", EVERY_S):
+            await self._floors.raise_by(self._store)
+        if self._due("sweep", _SWEEP_S):
+            below = await self._floors.sweep(self._store)
+            metrics.below_floor.add(below)
+            if below:
+                _log.error("rows below the floor", extra={"rows": below})
+        if self._due("gauge", _GAUGE_S):
+            metrics.oldest_age.set(await self._store.find_oldest_age() if self._floors.by_shard else 0.0)
+
+    def _due(self, what: str, every_s: float) -> bool:
+        now = self._clock.monotonic()
+        if now < self._next.get(what, 0.0):
+            return False
+        self._next[what] = now + every_s
+        return True
+
+    async def _renew(self) -> None:
+        """Keep the shards that are ours and take those that are free. The time left counts from before the asking."""
+        asked = self._clock.monotonic()
+        kept = await self._store.renew_shards(self._holder)
+        lost = self._floors.by_shard.keys() - kept
+        if lost:
+            self._forget(lost)
+        taken = await self._store.claim_shards(self._holder)
+        self._floors.hold(kept | taken)
+        self._lease_end = asked + LEASE.total_seconds()
+        metrics.shards.set(len(kept | taken))
+        if lost or taken:
+            _log.info("shards", extra={"kept": sorted(kept), "taken": sorted(taken), "lost": sorted(lost)})
+
+    def _forget(self, lost: set[int]) -> None:
+        """Drop unsent rows of shards that another relay owns now. What was sent may still be deleted: it arrived."""
+        for partition, line in list(self._waiting.items()):
+            ours = deque(row for row in line if row.shard not in lost)
+            for row in line:
+                if row.shard in lost:
+                    self._known.pop(row.id, None)
+            if ours:
+                self._waiting[partition] = ours
+            else:
+                del self._waiting[partition]
+
+    async def _drain(self) -> None:
+        """Publish what was committed before the stop, delete what arrives in time, then hand the shards over."""
+        limit = self._clock.monotonic() + _DRAIN_S
+        await self._read()
+        while (self._waiting or self._sending) and self._clock.monotonic() < limit:
+            await self._send()
+            await self._wait(_POLL_S[1])
+            await self._delete()
+        await self._store.release_shards(self._holder)
+
+
+async def _pause(stop: asyncio.Event, failures: int) -> None:
+    """Back off with jitter, the longer the more often it failed; ends at once when `stop` is set."""
+    shortest, longest = _BACK_OFF_S
+    pause = min(longest, shortest * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+    try:
+        async with asyncio.timeout(pause):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,128 @@
+"""The relay's SQL, on a driver connection of its own (see `protocols.OutboxStore`)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from common.backbone.protocols import OutboxRow, Sample
+from common.database import Database, foreign_errors
+
+LEASE = timedelta(seconds=5)
+
+_CLAIM = """
+    update outbox_lease set holder = $1, epoch = epoch + 1, expires_at = clock_timestamp() + $2
+    where shard in (
+      select shard from outbox_lease where expires_at < clock_timestamp() order by shard for update skip locked
+    )
+    returning shard
+"""
+# An expired lease that nobody has taken yet is still ours.
+_RENEW = "update outbox_lease set expires_at = clock_timestamp() + $2 where holder = $1 returning shard"
+_RELEASE = "update outbox_lease set holder = '', expires_at = 'epoch' where holder = $1"
+
+# Known ids are left out before the join, so that what is in flight costs no reading of its bytes.
+_READ = """
+    select o.shard, o.id, e.seq, e.key, e.headers, e.payload
+    from unnest($1::smallint[], $2::bigint[]) as mine (shard, floor)
+    cross join lateral (
+      select shard, id from outbox
+      where shard = mine.shard and id > mine.floor and id <> all ($3::bigint[])
+      order by id limit $4
+    ) o
+    join event e on e.id = o.id
+    order by o.id
+"""
+_DELETE = """
+    delete from outbox o using unnest($1::smallint[], $2::bigint[]) as gone (shard, id)
+    where o.shard = gone.shard and o.id = gone.id
+"""
+_LAST_ID = "select coalesce(pg_sequence_last_value(pg_get_serial_sequence('event', 'id')::regclass), 0)"
+_NEW_XID = "select pg_current_xact_id()::text::bigint"
+# One statement is one snapshot: what it says about running transactions holds for the rows that it sees.
+_RAISE = """
+    select mine.shard,
+      least($3::bigint, coalesce((select min(id) - 1 from outbox where shard = mine.shard and id > mine.floor), $3)),
+      pg_snapshot_xmin(pg_current_snapshot())::text::bigint > $4::bigint
+    from unnest($1::smallint[], $2::bigint[]) as mine (shard, floor)
+"""
+_BELOW = """
+    select o.shard, o.id from unnest($1::smallint[], $2::bigint[]) as mine (shard, floor)
+    join outbox o on o.shard = mine.shard and o.id <= mine.floor
+"""
+_OLDEST = """
+    select coalesce(extract(epoch from clock_timestamp() - min(e.occurred_at)), 0)::float8
+    from (select min(id) as id from outbox group by shard) o join event e on e.id = o.id
+"""
+
+
+async def open_outbox_store(database: Database) -> "PostgresOutbox":
+    """Connect.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    connection = await database.connect_raw()
+    with foreign_errors():
+        # With statistics of an empty table the planner would read all of it. And what a lost delete costs is a
+        # repeat, which consumers drop; so it need not wait for the disk.
+        await connection.execute("set enable_seqscan = off; set synchronous_commit = off")
+    return PostgresOutbox(connection)
+
+
+class PostgresOutbox:
+    """See `protocols.OutboxStore`."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        """Use `open_outbox_store`."""
+        self._connection = connection
+
+    async def claim_shards(self, holder: str) -> frozenset[int]:
+        """See `OutboxStore.claim_shards`."""
+        return frozenset(row[0] for row in await self._fetch(_CLAIM, holder, LEASE))
+
+    async def renew_shards(self, holder: str) -> frozenset[int]:
+        """See `OutboxStore.renew_shards`."""
+        return frozenset(row[0] for row in await self._fetch(_RENEW, holder, LEASE))
+
+    async def release_shards(self, holder: str) -> None:
+        """See `OutboxStore.release_shards`."""
+        await self._fetch(_RELEASE, holder)
+
+    async def read_rows(self, floors: Mapping[int, int], known: Collection[int], limit: int) -> list[OutboxRow]:
+        """See `OutboxStore.read_rows`."""
+        rows = await self._fetch(_READ, list(floors), list(floors.values()), list(known), limit)
+        return [OutboxRow(*row) for row in rows]
+
+    async def delete_rows(self, rows: Sequence[tuple[int, int]]) -> None:
+        """See `OutboxStore.delete_rows`."""
+        await self._fetch(_DELETE, [shard for shard, _ in rows], [id_ for _, id_ in rows])
+
+    async def draw_sample(self) -> Sample:
+        """See `OutboxStore.draw_sample`. Two statements, since one might allocate before it reads."""
+        last_id = (await self._fetch(_LAST_ID))[0][0]
+        return Sample(last_id=last_id, xid=(await self._fetch(_NEW_XID))[0][0])
+
+    async def raise_floors(self, sample: Sample, floors: Mapping[int, int]) -> dict[int, int] | None:
+        """See `OutboxStore.raise_floors`."""
+        rows = await self._fetch(_RAISE, list(floors), list(floors.values()), sample.last_id, sample.xid)
+        if not all(settled for _, _, settled in rows):
+            return None
+        return {shard: max(floors[shard], floor) for shard, floor, _ in rows}
+
+    async def find_below(self, floors: Mapping[int, int]) -> list[tuple[int, int]]:
+        """See `OutboxStore.find_below`."""
+        rows = await self._fetch(_BELOW, list(floors), list(floors.values()))
+        return [(row[0], row[1]) for row in rows]
+
+    async def find_oldest_age(self) -> float:
+        """See `OutboxStore.find_oldest_age`."""
+        return float((await self._fetch(_OLDEST))[0][0])
+
+    async def close(self) -> None:
+        """See `OutboxStore.close`."""
+        self._connection.terminate()
+
+    async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        with foreign_errors():
+            return await self._connection.fetch(statement, *values)
