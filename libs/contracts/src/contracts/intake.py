@@ -1,11 +1,10 @@
 """Bodies of the events that intake publishes."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from contracts.registry import Body, event, known
-from contracts.words import Change, HoldReason, Priority, SkillNeed, Source, Status
+from contracts.words import Change, HoldReason, Moment, Priority, SkillNeed, Source, Status
 
 
 @event("ticket.created", producer="intake", subject="ticket")
@@ -75,7 +74,7 @@ class TicketStatusChanged(Body, frozen=True):
     new: Status
     reason_code: str = ""
     hold_reason: HoldReason | None = None
-    resume_at: datetime | None = None
+    resume_at: Moment | None = None
 
 
 @event("ticket.resolved", producer="intake", subject="ticket")

@@ -1,11 +1,10 @@
 """Bodies of the events that routing publishes."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from contracts.registry import Body, event, known
-from contracts.words import SkillNeed, WorkKind
+from contracts.words import Moment, SkillNeed, WorkKind
 
 Presence = Annotated[str, known("online", "away", "busy", "offline")]
 
@@ -23,8 +22,8 @@ class WorkEnqueued(Body, frozen=True):
         str,
         known("new", "reopened", "returned", "declined", "expired", "agent_left", "escalated", "requeued"),
     ]
-    enqueued_at: datetime
-    deadline: datetime
+    enqueued_at: Moment
+    deadline: Moment
     kind: WorkKind = "own"
 
 
@@ -64,7 +63,7 @@ class AssignmentOffered(Body, frozen=True):
     ticket_id: UUID
     offer_id: UUID
     agent_id: UUID
-    expires_at: datetime
+    expires_at: Moment
     attempt: int
     kind: WorkKind = "own"
 

@@ -1,6 +1,9 @@
 """Words that several bodies share. Every enumeration here is open: new values may appear any day."""
 
+from datetime import datetime
 from typing import Annotated
+
+import msgspec
 
 from contracts.registry import Body, known
 
@@ -10,6 +13,8 @@ Status = Annotated[
 Priority = Annotated[str, known("low", "normal", "high", "urgent")]
 HoldReason = Annotated[str, known("third_party", "internal_dependency", "problem", "scheduled", "maintenance")]
 WorkKind = Annotated[str, known("own", "handoff")]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A point in time with its offset, RFC 3339 on the wire."""
 
 
 class SkillNeed(Body, frozen=True):
