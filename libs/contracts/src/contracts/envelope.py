@@ -4,8 +4,8 @@ Headers are encoded once, when the event row is made, as one msgpack array of (n
 `ce_subjectseq` is added later, because the number is known no earlier than the row.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,10 @@ MAX_BODY_BYTES = 64 * 1024
 """CloudEvents 1.0, section "Size limits": consumers should accept events up to 64 KiB."""
 
 Header = tuple[str, bytes]
+
+_SPEC_VERSION = b"1.0"
+_LARGEST_SEQ = 2**63 - 1
+"""What a database's bigint holds."""
 
 
 class UndecodableRecord(ValueError):
@@ -64,7 +68,7 @@ def encode_headers(
 ) -> bytes:
     """Return every header but `ce_subjectseq`, packed for the outbox row."""
     pairs: list[Header] = [
-        ("ce_specversion", b"1.0"),
+        ("ce_specversion", _SPEC_VERSION),
         ("ce_id", str(event_id).encode()),
         ("ce_source", source.encode()),
         ("ce_type", event_type.encode()),
@@ -90,43 +94,70 @@ def kafka_headers(packed: bytes, seq: int) -> list[Header]:
     return pairs
 
 
-def decode_event(headers: Iterable[Header], value: bytes | None) -> Event:
-    """Read one record.
+def decode_event(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Event:
+    """Read one record. What is not an event of CloudEvents 1.0 as we publish them is refused, so that nothing in an
+    `Event` can be refused by a database later; headers that the contract does not know are ignored.
 
     Raises:
-        UndecodableRecord: a required attribute is absent or malformed, or the value is empty.
+        UndecodableRecord: a required attribute is absent or malformed, or there is no value.
     """
-    found = dict(headers)
+    if value is None:
+        raise UndecodableRecord("the record has no value")
+    # Kafka allows a header without a value: it counts as absent. Of two with one name the later counts.
+    found = {name: text for name, text in headers if text is not None}
     try:
-        if value is None:
-            raise UndecodableRecord("record has no value")
-        time = datetime.fromisoformat(found["ce_time"].decode())
-        if time.tzinfo is None:
-            raise UndecodableRecord("ce_time carries no offset")
-        seq = int(found["ce_subjectseq"])
-        subject = found["ce_subject"].decode()
-        kind, _, subject_id = subject.partition("/")
-        if seq < 1 or not kind or not subject_id:
-            raise UndecodableRecord("ce_subject or ce_subjectseq is malformed")
+        if found["ce_specversion"] != _SPEC_VERSION:
+            raise UndecodableRecord("ce_specversion is not 1.0")
         return Event(
             id=UUID(found["ce_id"].decode()),
-            source=found["ce_source"].decode(),
-            type=found["ce_type"].decode(),
-            subject=subject,
-            seq=seq,
-            time=time,
+            source=_required(found, "ce_source"),
+            type=_required(found, "ce_type"),
+            subject=_subject(_required(found, "ce_subject")),
+            seq=_seq(found["ce_subjectseq"]),
+            time=_time(found["ce_time"].decode()),
             data=value,
-            correlation_id=found.get("ce_correlationid", b"").decode(),
-            causation_id=found.get("ce_causationid", b"").decode(),
-            actor=found.get("ce_actor", b"").decode(),
-            traceparent=found.get("traceparent", b"").decode(),
+            correlation_id=_optional(found, "ce_correlationid"),
+            causation_id=_optional(found, "ce_causationid"),
+            actor=_optional(found, "ce_actor"),
+            traceparent=_optional(found, "traceparent"),
         )
     except KeyError as missing:
         raise UndecodableRecord(f"header {missing.args[0]} is absent") from missing
     except UndecodableRecord:
         raise
-    except ValueError as malformed:
+    except (ValueError, OverflowError) as malformed:
         raise UndecodableRecord(f"a header is malformed: {malformed}") from malformed
+
+
+def _required(found: Mapping[str, bytes], name: str) -> str:
+    text = found[name].decode()
+    if not text or "\0" in text:
+        raise UndecodableRecord(f"header {name} is empty or holds a NUL")
+    return text
+
+
+def _optional(found: Mapping[str, bytes], name: str) -> str:
+    return _required(found, name) if found.get(name) else ""
+
+
+def _subject(subject: str) -> str:
+    kind, _, identifier = subject.partition("/")
+    if not kind or not identifier:
+        raise UndecodableRecord("ce_subject is not <kind>/<id>")
+    return subject
+
+
+def _seq(text: bytes) -> int:
+    if not text.isdigit() or not 1 <= (seq := int(text)) <= _LARGEST_SEQ:
+        raise UndecodableRecord("ce_subjectseq is not a number from 1")
+    return seq
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise UndecodableRecord("ce_time carries no offset")
+    return time.astimezone(UTC)
 
 
 def format_time(time: datetime) -> str:
