@@ -53,6 +53,7 @@ def asyncapi() -> Json:
                 "optional fields and values of enumerations may be added at any time: ignore what you do not know. "
                 f"No event carries a customer's text, and none is larger than {MAX_BODY_BYTES} bytes."
             ),
+            "tags": [{"name": kind} for kind in sorted({each.subject_kind for each in EVENT_TYPES.values()})],
         },
         "defaultContentType": CONTENT_TYPE,
         "servers": {
@@ -104,6 +105,7 @@ def _operation(topic: Topic) -> Json:
         "action": "send",
         "channel": {"$ref": channel},
         "summary": f"What {topic.producer} says.",
+        "description": "Published after the change is durable, at least once, in order for each subject.",
         "messages": [{"$ref": f"{channel}/messages/{name}"} for name in _types_of(topic)],
     }
 
