@@ -1,0 +1,29 @@
+"""The composition root: what the routing service consists of."""
+
+from functools import partial
+from pathlib import Path
+
+from common.service import Service
+from routing.metadata import METADATA
+from routing.settings import RoutingSettings
+from routing.work.consumers import INTAKE
+from routing.work.decider import run_decider
+from routing.work.timers import TIMERS, list_periodic
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def build(settings: RoutingSettings) -> Service:
+    """The service under these settings."""
+    return Service(
+        name="routing",
+        settings=settings,
+        metadata=METADATA,
+        migrations=MIGRATIONS,
+        routers=[],
+        handlers=[INTAKE],
+        consumes=("intake",),
+        timers=TIMERS,
+        periodic=list_periodic(log_retention=settings.routing.log_retention),
+        roles={"decider": partial(run_decider, batch=settings.routing.batch)},
+    )

@@ -1,0 +1,39 @@
+"""All SQL of the tickets' projection."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from routing.tickets.domain import Ticket
+
+_COLUMNS = tuple(each.name for each in fields(Ticket))
+_NAMES = ", ".join(_COLUMNS)
+_MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"ticket_id", "created_at"})
+
+_LIST = text(f"select {_NAMES} from ticket where ticket_id = any(cast(:ids as uuid[]))").columns(  # noqa: S608 - own names
+    skills=JSONB
+)
+
+_SAVE = text(f"""
+    insert into ticket ({_NAMES})
+    select {_NAMES} from jsonb_populate_recordset(null::ticket, cast(:rows as jsonb)) order by ticket_id
+    on conflict (ticket_id) do update set {_MOVED}
+""")  # noqa: S608 - own names
+
+
+async def list_tickets(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Those of the given tickets that are known."""
+    found = await connection.execute(_LIST, {"ids": list(ids)})
+    tickets = msgspec.convert([dict(row) for row in found.mappings()], list[Ticket])
+    return {ticket.ticket_id: ticket for ticket in tickets}
+
+
+async def save_tickets(connection: AsyncConnection, tickets: Iterable[Ticket]) -> None:
+    """Insert or replace, in one statement."""
+    rows = msgspec.json.encode(list(tickets)).decode()
+    await connection.execute(_SAVE, {"rows": rows})

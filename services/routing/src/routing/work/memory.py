@@ -1,0 +1,154 @@
+"""A pool in memory: its engine, what the engine was told, and from which version of each row."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from routing.agents.domain import Agent
+from routing.agents.usecases import list_agents
+from routing.pools.domain import Input, InputKind
+from routing.queues.domain import Queue
+from routing.queues.usecases import list_queues
+from routing.work import store
+from routing.work.deciding import Known, Notes
+from routing.work.domain import Decision, Policy, WorkFacts
+from routing.work.engine import Engine
+from routing.work.facts import agent_facts, work_facts
+from routing.work.item import WorkItem
+
+
+class Memory:
+    """What a decider has in its head. The tables are the truth; this is told of them and can be built anew.
+
+    Attributes:
+        given: what the engine was told since the last committed batch, in order, for the log.
+    """
+
+    def __init__(self, pool: str, queues: Sequence[Queue]) -> None:
+        """Args: pool: whose work is kept; queues: all desks."""
+        self.engine = Engine(Policy())
+        self.given: list[tuple[str, Any]] = []
+        self._pool = pool
+        self._queues: Mapping[UUID, Queue] = {queue.queue_id: queue for queue in queues}
+        self._works: dict[UUID, int] = {}
+        self._facts: dict[UUID, WorkFacts] = {}
+        self._agents: dict[UUID, int] = {}
+        self._tiers: dict[UUID, int] = {}
+        self._relaxed: dict[UUID, tuple[int, WorkFacts]] = {}
+        self._missing: dict[UUID, tuple[str, ...]] = {}
+
+    @property
+    def known(self) -> Known:
+        """What a commit checks the tables against."""
+        return Known(works=self._works, agents=self._agents, tiers=self._tiers, queues=self._queues)
+
+    async def refresh(self, connection: AsyncConnection, inputs: Iterable[Input], now: int) -> None:
+        """Read again what the inputs name, and tell the engine."""
+        ids: dict[InputKind, set[UUID]] = {kind: set() for kind in InputKind}
+        for each in inputs:
+            ids[each.kind].add(each.subject_id)
+        if ids[InputKind.QUEUE]:
+            await self.read_queues(connection)
+            ids[InputKind.WORK] |= set(await store.list_queued_in(connection, sorted(ids[InputKind.QUEUE])))
+        await self.read_agents(connection, ids[InputKind.AGENT], now)
+        await self.read_works(connection, ids[InputKind.WORK], now)
+
+    async def read_queues(self, connection: AsyncConnection) -> None:
+        """Read all desks."""
+        self._queues = {queue.queue_id: queue for queue in await list_queues(connection)}
+
+    async def read_agents(self, connection: AsyncConnection, ids: Iterable[UUID], now: int) -> None:
+        """Read agents, and tell the engine of them in id order."""
+        wanted = sorted(ids)
+        if not wanted:
+            return
+        found = {agent.agent_id: agent for agent in await list_agents(connection, wanted)}
+        for agent_id in wanted:
+            agent = found.get(agent_id)
+            if agent is not None and agent.active:
+                self.put_agent(agent, now)
+            else:
+                self.engine.remove_agent(agent_id)
+                self._agents.pop(agent_id, None)
+                self._tiers.pop(agent_id, None)
+                self.given.append(("agent_gone", agent_id))
+
+    async def read_works(self, connection: AsyncConnection, ids: Iterable[UUID], now: int) -> None:
+        """Read work items, and tell the engine of them in id order."""
+        wanted = sorted(ids)
+        if not wanted:
+            return
+        found = {item.ticket_id: item for item in await store.list_items(connection, wanted)}
+        if any(item.queue_id not in self._queues for item in found.values()):
+            await self.read_queues(connection)
+        for ticket_id in wanted:
+            item = found.get(ticket_id)
+            if item is not None and item.is_waiting and item.pool == self._pool:
+                self.put_work(item, now)
+            else:
+                self.forget_work(ticket_id)
+                self.given.append(("work_gone", ticket_id))
+
+    def put_agent(self, agent: Agent, now: int) -> None:
+        """Tell the engine of an active agent."""
+        facts = agent_facts(agent)
+        self.engine.put_agent(facts, now)
+        self._agents[agent.agent_id] = agent.facts_version
+        self._tiers[agent.agent_id] = agent.tier
+        self.given.append(("agent", facts))
+
+    def put_work(self, item: WorkItem, now: int) -> None:
+        """Tell the engine of waiting work."""
+        facts = work_facts(item, self._queues[item.queue_id])
+        self.engine.put_work(facts, now)
+        self._works[item.ticket_id] = item.version
+        self._facts[item.ticket_id] = facts
+        self.given.append(("work", facts))
+
+    def forget_work(self, ticket_id: UUID) -> None:
+        """It does not wait any more."""
+        self.engine.remove_work(ticket_id)
+        for remembered in (self._works, self._facts, self._relaxed, self._missing):
+            remembered.pop(ticket_id, None)
+
+    def decide(self, now: int) -> list[Decision]:
+        """Let the engine decide, and remember what it noticed until that is committed."""
+        decisions = self.engine.decide(now)
+        for ticket_id, ring in self.engine.relaxed():
+            if ticket_id in self._facts:
+                self._relaxed[ticket_id] = (ring, self._facts[ticket_id])
+        for ticket_id, missing in self.engine.unroutable_changes():
+            if ticket_id in self._facts:
+                self._missing[ticket_id] = missing
+        return decisions
+
+    def notes(self) -> Notes:
+        """What the engine noticed and no batch has told yet."""
+        return Notes(relaxed=dict(self._relaxed), missing=dict(self._missing))
+
+    def undo(self, decisions: Sequence[Decision]) -> None:
+        """The last decisions were not committed."""
+        self.engine.undo(decisions)
+        self.given.append(("undone", len(decisions)))
+
+    def committed(self, decisions: Sequence[Decision], notes: Notes, versions: Mapping[UUID, int]) -> None:
+        """A batch is in the tables.
+
+        Args:
+            versions: of the noted works that still wait.
+        """
+        for decision in decisions:
+            for remembered in (self._works, self._facts, self._relaxed, self._missing):
+                remembered.pop(decision.ticket_id, None)
+        for ticket_id, told in notes.relaxed.items():
+            if self._relaxed.get(ticket_id) == told:
+                del self._relaxed[ticket_id]
+        for ticket_id, told in notes.missing.items():
+            if self._missing.get(ticket_id) == told:
+                del self._missing[ticket_id]
+        for ticket_id, version in versions.items():
+            if ticket_id in self._works:
+                self._works[ticket_id] = version
+        self.given = []

@@ -1,0 +1,323 @@
+"""What people and timers do with work: assign, hand back, pull, answer offers, come and go.
+
+Locks are taken in one order everywhere: work items by id, then agents by id. The decider's guards are the same rows.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from common.errors import Conflict, Forbidden, NotFound, StaleVersion
+from common.ids import new_id
+from common.timers import set_timers
+from common.transaction import Transaction
+from routing.agents.domain import Agent, AgentInactive
+from routing.agents.usecases import (
+    count_missed_offer,
+    deactivate_agent,
+    forget_missed_offers,
+    get_agent,
+    lock_agent,
+    lock_agents,
+)
+from routing.agents.usecases import set_presence as move_presence
+from routing.queues.domain import Queue, choose_queue
+from routing.queues.usecases import get_queue, list_queues
+from routing.tickets.usecases import list_tickets
+from routing.work import item as moves
+from routing.work import offering, store
+from routing.work.domain import Policy
+from routing.work.engine import Engine
+from routing.work.facts import agent_facts, shortfalls, to_micros, work_facts
+from routing.work.item import DONE, Taking, Work, WorkDone
+from routing.work.keeping import AGENT_LEFT_TIMER, keep, tell
+from routing.work.offering import MISSED_IN_A_ROW, OfferEnded
+
+_PULL_LOOKS_AT = 500
+"""Tickets of a desk, those due first, that a pull chooses from."""
+_LEAVING_PAGE = 200
+"""Tickets of an agent who left that one transaction takes back."""
+
+
+class NotEligible(Conflict):
+    """The agent lacks what the ticket asks for; give an override_reason to assign all the same."""
+
+    code = "not_eligible"
+
+
+class NoRoom(Conflict):
+    """The agent's capacity is used up; give an override_reason to assign all the same."""
+
+    code = "no_capacity"
+
+
+async def assign_by_hand(
+    tx: Transaction, ticket_id: UUID, agent_id: UUID, *, if_match: int, override_reason: str
+) -> Work:
+    """Make an agent the owner; an owner before is replaced.
+
+    Args:
+        override_reason: where not empty, capacity and eligibility do not count, and the event says why.
+    Raises:
+        NotFound: routing knows no such ticket or agent.
+        StaleVersion: the work changed since `if_match`.
+        WorkDone: the ticket needs no agent.
+        AgentInactive: the agent has left; no override helps.
+        NotEligible, NoRoom: see there.
+    """
+    before = await _lock_for(tx, ticket_id, if_match)
+    agents = await lock_agents(tx, sorted({agent_id, before.holder or agent_id}))
+    agent = agents.get(agent_id)
+    if agent is None:
+        raise NotFound("there is no such agent")
+    work = tell(tx, offering.rescind(before, at=tx.now, reason="assigned"))
+    if work.assignment is None or work.assignment.agent_id != agent_id:
+        held = before.offer.quarters if before.offer and before.offer.agent_id == agent_id else 0
+        queue = await get_queue(tx.connection, before.item.queue_id)
+        _check_by_hand(agent, work, queue, held=held, override_reason=override_reason)
+    taking = _taking(tx, agent, "manual", override_reason=override_reason)
+    return await _keep_one(tx, before, tell(tx, moves.assign(work, taking)))
+
+
+async def unassign(tx: Transaction, ticket_id: UUID, *, if_match: int) -> Work:
+    """Take the owner off; the ticket waits again where it stood, and the owner is not given it unasked for a while.
+
+    Raises:
+        NotFound, StaleVersion: as in `assign_by_hand`.
+        NotAssigned: nobody owns the ticket.
+    """
+    before = await _lock_for(tx, ticket_id, if_match)
+    return await _keep_one(tx, before, await _hand_back(tx, before, reason="manual", cause="returned"))
+
+
+async def requeue(tx: Transaction, ticket_id: UUID, *, if_match: int, queue_id: UUID | None) -> Work:
+    """Put the ticket back into a queue, whoever has it; its enqueue time stays.
+
+    Args:
+        queue_id: the desk to wait at from now on; None lets the match rules choose.
+    Raises:
+        NotFound: routing knows no such ticket or desk.
+        StaleVersion: the work changed since `if_match`.
+        WorkDone: the ticket needs no agent.
+    """
+    before = await _lock_for(tx, ticket_id, if_match)
+    if before.item.state == DONE:
+        raise WorkDone
+    queue = await get_queue(tx.connection, queue_id) if queue_id else await _choose(tx, ticket_id)
+    desk = (queue.queue_id, queue.pool)
+    work = tell(tx, offering.rescind(before, at=tx.now, reason="requeued"))
+    if work.assignment is not None:
+        work = await _hand_back(tx, work, reason="requeued", cause="requeued")
+    if queue.queue_id != work.item.queue_id or queue_id is not None:
+        work = tell(tx, moves.move(work, desk=desk))
+    return await _keep_one(tx, before, work)
+
+
+async def pull_next(tx: Transaction, queue_id: UUID, agent_id: UUID) -> Work:
+    """Give an agent the ticket of a desk that the rule would give first, now and without asking others.
+
+    Exclusions and presence do not count, since the agent asks; capacity, tier, skills and language do.
+
+    Raises:
+        NotFound: there is no such desk or agent.
+        AgentInactive: the agent has left.
+        Conflict: `nothing_to_pull`.
+    """
+    queue = await get_queue(tx.connection, queue_id)
+    asking = await get_agent(tx.connection, agent_id)
+    if not asking.active:
+        raise AgentInactive
+    for ticket_id in await _rank_for(tx, queue, asking):
+        # Passing over what another transaction holds keeps the order of locks: no waiting with a lock in hand.
+        before = (await store.lock_works(tx.connection, [ticket_id], skip_locked=True)).get(ticket_id)
+        if before is None or not before.item.is_waiting or before.item.queue_id != queue_id:
+            continue
+        agent = await lock_agent(tx, agent_id)
+        if not agent.active:
+            raise AgentInactive
+        if not agent.has_room(before.item.quarters):
+            raise NoRoom
+        return await _keep_one(tx, before, tell(tx, moves.assign(before, _taking(tx, agent, "pull"))))
+    raise Conflict("nothing waits here that this agent can take now", code="nothing_to_pull")
+
+
+async def _rank_for(tx: Transaction, queue: Queue, agent: Agent) -> list[UUID]:
+    """Tickets of a desk in the order in which the rule gives them to one agent who asks, as many as there is room."""
+    engine = Engine(Policy())
+    now = to_micros(tx.now)
+    for item in await store.list_first_waiting(tx.connection, queue.queue_id, limit=_PULL_LOOKS_AT):
+        facts = work_facts(item, queue, excluded={})
+        engine.put_work(msgspec.structs.replace(facts, offered=False), now)
+    asking = msgspec.structs.replace(agent_facts(agent), present=True, offers_left=1)
+    engine.put_agent(asking, now)
+    return [decision.ticket_id for decision in engine.decide(now)]
+
+
+async def accept_offer(tx: Transaction, offer_id: UUID) -> Work:
+    """The agent takes an offer.
+
+    Raises:
+        NotFound: there is no such offer.
+        OfferEnded: it was answered, has expired or was taken back.
+        Forbidden: another agent acts.
+    """
+    before = await _lock_offered(tx, offer_id)
+    assert before.offer is not None
+    agent = await lock_agent(tx, before.offer.agent_id)
+    accepted = offering.accept(before, agent_tier=agent.tier, assignment_id=new_id(), at=tx.now)
+    await forget_missed_offers(tx, agent)
+    return await _keep_one(tx, before, tell(tx, accepted))
+
+
+async def decline_offer(tx: Transaction, offer_id: UUID, *, reason: str) -> Work:
+    """The agent hands an offer back.
+
+    Raises:
+        NotFound, OfferEnded, Forbidden: as in `accept_offer`.
+    """
+    before = await _lock_offered(tx, offer_id)
+    assert before.offer is not None
+    queue = await get_queue(tx.connection, before.item.queue_id)
+    agent = await lock_agent(tx, before.offer.agent_id)
+    declined = offering.decline(before, at=tx.now, reason=reason, exclusion=queue.exclusion)
+    await forget_missed_offers(tx, agent)
+    return await _keep_one(tx, before, tell(tx, declined))
+
+
+async def expire_offer(tx: Transaction, offer_id: UUID, _generation: int) -> None:
+    """Timer: an offer's time is over; nothing happens where it was answered."""
+    offer = await store.find_offer(tx.connection, offer_id)
+    if offer is None:
+        return
+    found = await store.lock_works(tx.connection, [offer.ticket_id])
+    before = found.get(offer.ticket_id)
+    if before is None or before.offer is None or before.offer.offer_id != offer_id:
+        return
+    queue = await get_queue(tx.connection, before.item.queue_id)
+    agent = await lock_agent(tx, offer.agent_id)
+    work = tell(tx, offering.expire(before, at=tx.now, exclusion=queue.exclusion))
+    await _keep_one(tx, before, work)
+    await count_missed_offer(tx, agent, limit=MISSED_IN_A_ROW)
+
+
+async def set_presence(tx: Transaction, agent_id: UUID, presence: str, *, set_by: str) -> Agent:
+    """Move an agent's presence. Owned work stays; open offers are taken back from who is not online any more.
+
+    Raises:
+        NotFound: there is no such agent.
+        AgentInactive: the agent has left.
+    """
+    before: dict[UUID, Work] = {}
+    if presence != "online":
+        before = await store.lock_works(tx.connection, await store.list_offered_to(tx.connection, agent_id))
+    agent = await move_presence(tx, await lock_agent(tx, agent_id), presence, set_by=set_by)
+    await _rescind_all(tx, before, agent_id, reason=presence)
+    return agent
+
+
+async def let_go(tx: Transaction, agent_id: UUID) -> Agent:
+    """The agent leaves: nothing new comes, and a timer takes back what the agent has.
+
+    The work is taken back in transactions of their own, because there may be much of it and because its locks come
+    before the agent's. A repeat changes nothing.
+
+    Raises:
+        NotFound: there is no such agent.
+    """
+    agent = await deactivate_agent(tx, await lock_agent(tx, agent_id))
+    await set_timers(tx, AGENT_LEFT_TIMER, [(agent_id, 0, tx.now)])
+    return agent
+
+
+async def take_back_work(tx: Transaction, agent_id: UUID, _generation: int) -> None:
+    """Timer: an agent has left, so a page of what the agent still has waits for others again."""
+    owned = await store.list_owned_by(tx.connection, agent_id, limit=_LEAVING_PAGE)
+    offered = await store.list_offered_to(tx.connection, agent_id)
+    before = await store.lock_works(tx.connection, sorted({*owned, *offered}))
+    agent = await lock_agent(tx, agent_id)
+    if agent.active:
+        return
+    await _rescind_all(tx, before, agent_id, reason="agent_left")
+    mine = {
+        ticket_id: work
+        for ticket_id, work in before.items()
+        if work.assignment is not None and work.assignment.agent_id == agent_id
+    }
+    after = [
+        tell(tx, moves.hand_back(work, at=tx.now, reason="agent_left", cause="agent_left", excluded_until=None))
+        for work in mine.values()
+    ]
+    await keep(tx, mine, after)
+    if len(owned) == _LEAVING_PAGE:
+        await set_timers(tx, AGENT_LEFT_TIMER, [(agent_id, 0, tx.now)])
+
+
+async def _rescind_all(tx: Transaction, works: dict[UUID, Work], agent_id: UUID, *, reason: str) -> None:
+    mine = {
+        ticket_id: work
+        for ticket_id, work in works.items()
+        if work.offer is not None and work.offer.agent_id == agent_id
+    }
+    after = [tell(tx, offering.rescind(work, at=tx.now, reason=reason)) for work in mine.values()]
+    await keep(tx, mine, after)
+
+
+async def _lock_for(tx: Transaction, ticket_id: UUID, if_match: int) -> Work:
+    work = await store.lock_work(tx.connection, ticket_id)
+    if work.item.version != if_match:
+        raise StaleVersion
+    return work
+
+
+async def _lock_offered(tx: Transaction, offer_id: UUID) -> Work:
+    offer = await store.find_offer(tx.connection, offer_id)
+    if offer is None:
+        raise NotFound("there is no such offer")
+    if tx.origin.actor.startswith("agent:") and tx.origin.actor != f"agent:{offer.agent_id}":
+        raise Forbidden("the offer was made to another agent", code="not_your_offer")
+    work = await store.lock_work(tx.connection, offer.ticket_id)
+    if work.offer is None or work.offer.offer_id != offer_id:
+        raise OfferEnded
+    return work
+
+
+async def _hand_back(tx: Transaction, work: Work, *, reason: str, cause: str) -> Work:
+    queue = await get_queue(tx.connection, work.item.queue_id)
+    until: datetime = tx.now + queue.exclusion
+    return tell(tx, moves.hand_back(work, at=tx.now, reason=reason, cause=cause, excluded_until=until))
+
+
+async def _choose(tx: Transaction, ticket_id: UUID) -> Queue:
+    ticket = (await list_tickets(tx.connection, [ticket_id]))[ticket_id]
+    return choose_queue(await list_queues(tx.connection), ticket.facts())
+
+
+def _check_by_hand(agent: Agent, work: Work, queue: Queue, *, held: int, override_reason: str) -> None:
+    """Raises what keeps a person from assigning; `held` is what an offer to the same agent has reserved."""
+    if not agent.active:
+        raise AgentInactive
+    if override_reason:
+        return
+    missing: Sequence[str] = shortfalls(agent, work.item, queue)
+    if missing:
+        raise NotEligible(f"the agent lacks {', '.join(missing)}; give an override_reason to assign all the same")
+    if not agent.has_room(work.item.quarters - held):
+        raise NoRoom
+
+
+def _taking(tx: Transaction, agent: Agent, method: str, *, override_reason: str = "") -> Taking:
+    return Taking(
+        agent_id=agent.agent_id,
+        agent_tier=agent.tier,
+        assignment_id=new_id(),
+        method=method,
+        at=tx.now,
+        override_reason=override_reason,
+    )
+
+
+async def _keep_one(tx: Transaction, before: Work, after: Work) -> Work:
+    await keep(tx, {before.item.ticket_id: before}, [after])
+    return after
