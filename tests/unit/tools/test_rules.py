@@ -90,7 +90,7 @@ def test_every_rule_has_a_planted_breach() -> None:
 SAID = [
     ("registry", "docs/page.md", "see https://" + ".".join(("pypi", "org")) + "/simple"),
     ("registry", "deploy/Dockerfile", "FROM " + ".".join(("docker", "io")) + "/library/python"),
-    ("machine", "Makefile", "run: /home/somebody/bin/python"),
+    ("machine", "Makefile", "run: /" + "home/somebody/bin/python"),
     ("open", "libs/common/src/common/x.py", "# " + "TO" + "DO: later"),
     ("reason", "libs/common/src/common/x.py", "x = 1  # no" + "qa"),
     ("reason", "libs/common/src/common/x.py", "x = 1  # no" + "qa: S101"),
