@@ -14,6 +14,7 @@ import httpx
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from common.web.clients import create_key
 
+from common.clock import SystemClock
 from common.ids import new_id
 from contracts.topics import TOPICS, topic_name
 from tests.support.eventually import eventually
@@ -106,7 +107,7 @@ async def running_stack(
         settings: further FRONTLINE_* variables, given to every process.
     """
     prefix = f"t{new_id().hex[-10:]}."
-    key = create_key(folder / "clients.json", "tests", ALL_SCOPES)
+    key = create_key(folder / "clients.json", "tests", scopes=ALL_SCOPES, now=SystemClock().now())
     stack = Stack(
         urls={},
         admin_urls={},

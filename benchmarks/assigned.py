@@ -1,0 +1,94 @@
+"""S8: from the 201 to the assignment, all services and servers on this machine, 50 tickets a second.
+
+The clock of each ticket starts when its 201 has arrived and stops when this program, an ordinary subscriber, holds the
+assignment from the topic: so the figure holds two relays, one consumer, one decision and two commits.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from aiokafka import AIOKafkaConsumer
+from contracts.envelope import decode_event
+
+from benchmarks.report import Row, record
+from tests.support.directory import open_directory
+from tests.support.servers import servers_for_tests
+from tests.support.stack import Stack, running_stack
+
+RATE_PER_S = 50
+ASSIGNED = "support.assignment.assigned.v1"
+
+
+async def measure(stack: Stack, seconds: int) -> list[float]:
+    """Open tickets at the rate for so long; return each one's wait in milliseconds."""
+    accepted: dict[str, float] = {}
+    assigned: dict[str, float] = {}
+    count = RATE_PER_S * seconds
+    consumer = AIOKafkaConsumer(
+        stack.topics["routing"],
+        bootstrap_servers=stack.servers.kafka_bootstrap,
+        auto_offset_reset="latest",
+        fetch_max_wait_ms=50,
+    )
+    await consumer.start()
+    await consumer.seek_to_end()
+    for partition in consumer.assignment():
+        await consumer.position(partition)
+
+    async def follow() -> None:
+        while len(assigned) < count:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                now = time.perf_counter()
+                for event in (decode_event(record.headers, record.value) for record in records):
+                    if event.type == ASSIGNED:
+                        assigned.setdefault(event.subject_id, now)
+
+    async def open_one(client: httpx.AsyncClient, number: int, at: float) -> None:
+        await asyncio.sleep(max(0.0, at - time.perf_counter()))
+        answer = await client.post(
+            "/v1/tickets",
+            headers={"Idempotency-Key": f"bench-{at}-{number}"},
+            json={
+                "subject": "Cannot reach the console",
+                "description": "It worked yesterday.",
+                "requester": {"name": "Customer", "email": f"customer{number}@example.com"},
+                "category": "network",
+            },
+        )
+        assert answer.status_code == 201, answer.text
+        accepted[answer.json()["id"]] = time.perf_counter()
+
+    try:
+        async with stack.client("intake") as client, asyncio.timeout(seconds + 60), asyncio.TaskGroup() as group:
+            group.create_task(follow())
+            start = time.perf_counter() + 0.5
+            for number in range(count):
+                group.create_task(open_one(client, number, start + number / RATE_PER_S))
+    finally:
+        await consumer.stop()
+    return [1000 * (assigned[ticket] - at) for ticket, at in accepted.items()]
+
+
+async def run(seconds: int, runs: int) -> None:
+    """Measure so many times on one installation and record the medians over runs."""
+    with servers_for_tests() as servers, tempfile.TemporaryDirectory() as folder:
+        async with running_stack(servers, Path(folder)) as stack:
+            await open_directory(stack, agents=40, max_weight=1000)
+            await measure(stack, 3)
+            waits = [sorted(await measure(stack, seconds)) for _ in range(runs)]
+    what = f"accepted to assigned, {RATE_PER_S} tickets/s"
+    for quantile, bar in ((0.5, 60.0), (0.99, 250.0)):
+        figures = tuple(wait[int(len(wait) * quantile)] for wait in waits)
+        record(Row(id="S8", what=f"{what}, p{quantile * 100:g}", unit="ms", runs=figures, at_most=bar))
+        print(f"S8 p{quantile * 100:g}: {statistics.median(figures):.1f} ms of {figures}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="60 s a run instead of 12 s")
+    asyncio.run(run(60 if parser.parse_args().full else 12, 3))
