@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+_ROOMS_WITHOUT_SQL = frozenset({"domain.py", "usecases.py", "schemas.py", "api.py", "consumers.py", "timers.py"})
 FOLDERS = ("libs", "services", "tests", "benchmarks", "tools")
 
 
@@ -130,6 +131,14 @@ def _leaves_out_test(node: ast.AST) -> bool:
     return name.endswith(marks) or name in {"importorskip", "SkipTest", "unittest.skip"}
 
 
+def _speaks_sql(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return any(alias.name.partition(".")[0] == "sqlalchemy" for alias in node.names)
+    if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sqlalchemy":
+        return any(alias.name not in {"AsyncConnection"} for alias in node.names)
+    return False
+
+
 def _waits(node: ast.AST) -> bool:
     return isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith)
 
@@ -176,6 +185,12 @@ RULES = (
         refuses=_leaves_out_test,
         holds=_in("tests/"),
         says="no test is left out; mend it, or delete it with the reason in the commit",
+    ),
+    Rule(
+        name="sql",
+        refuses=_speaks_sql,
+        holds=lambda place: place.startswith("services/") and PurePosixPath(place).name in _ROOMS_WITHOUT_SQL,
+        says="all SQL of a slice is in its store.py; this room may name AsyncConnection and hand it on, no more",
     ),
     Rule(
         name="domain",

@@ -42,6 +42,8 @@ REFUSED = [
     ("skip", TEST, "pytest.skip('no server')"),
     ("skip", TEST, "pytest.importorskip('docker')"),
     ("skip", TEST, "@unittest.skip('x')\ndef test_x(): ..."),
+    ("sql", "services/intake/src/intake/tickets/usecases.py", "from sqlalchemy import select"),
+    ("sql", "services/intake/src/intake/tickets/api.py", "import sqlalchemy.ext.asyncio"),
     ("domain", DOMAIN, "async def decide(): ..."),
 ]
 
@@ -56,6 +58,8 @@ ALLOWED = [
     (SERVICE, "with contextlib.suppress(FileNotFoundError):\n    x()"),
     (SERVICE, "text('insert into event_kind (id) values (1)')"),
     (SERVICE, "clock.now()"),
+    ("services/intake/src/intake/tickets/usecases.py", "from sqlalchemy.ext.asyncio import AsyncConnection"),
+    ("services/intake/src/intake/tickets/store.py", "from sqlalchemy import select"),
 ]
 
 
