@@ -135,7 +135,7 @@ def _speaks_sql(node: ast.AST) -> bool:
     if isinstance(node, ast.Import):
         return any(alias.name.partition(".")[0] == "sqlalchemy" for alias in node.names)
     if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sqlalchemy":
-        return any(alias.name not in {"AsyncConnection"} for alias in node.names)
+        return any(alias.name != "AsyncConnection" for alias in node.names)
     return False
 
 
