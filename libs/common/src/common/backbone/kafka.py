@@ -261,7 +261,7 @@ class KafkaIncoming:
             _log.info("could not hint offsets", extra={"error": repr(error)})
 
     def end_offset(self, place: Place) -> int:
-        """The offset behind the last record that the last fetch knew of; 0 before the first."""
+        """See `IncomingLog.end_offset`."""
         return self._consumer.highwater(TopicPartition(*place)) or 0
 
     async def close(self) -> None:

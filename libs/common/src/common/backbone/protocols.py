@@ -150,6 +150,10 @@ class IncomingLog(Protocol):
         """Read this partition from here on."""
         ...
 
+    def end_offset(self, place: Place) -> int:
+        """The offset behind the last record that the last fetch knew of; 0 before the first."""
+        ...
+
     def pause(self, paused: bool) -> None:
         """Let polls return nothing, or let them return records again."""
         ...
@@ -219,8 +223,15 @@ class Parking:
 class InboxStore(Protocol):
     """Offsets, cursors and parked streams, in the transaction that also holds the effects."""
 
-    async def claim(self, place: Place, *, owner: str, first_offset: int, bootstrap: bool) -> Claim:
-        """Take a partition over: whoever held it is fenced from now on. Commits by itself."""
+    async def claim(
+        self, places: Mapping[Place, int], *, lost: Collection[Place], owner: str, bootstrap: bool
+    ) -> dict[Place, Claim]:
+        """Take partitions over: whoever held them is fenced from now on. Commits by itself.
+
+        Args:
+            places: the first offset that the log keeps of each; where we begin if we were never here.
+            lost: those whose stored offset the log no longer has; they begin anew at the first.
+        """
         ...
 
     async def move_offsets(self, tx: Transaction, moves: Sequence[Move]) -> bool:
@@ -252,9 +263,19 @@ class InboxStore(Protocol):
         ...
 
 
-class Delivery(NamedTuple):
-    """A decoded record."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A record that is an event of ours."""
 
     record: Record
     stream: Stream
     event: Event
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """A record that cannot be read; `stream` is None where it does not even say what it is about."""
+
+    record: Record
+    stream: Stream | None
+    error: str

@@ -8,11 +8,11 @@ in one line; and at most one batch of a partition is unacknowledged.
 
 import asyncio
 import logging
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from common.backbone import metrics
+from common.backbone.backoff import back_off
 from common.backbone.floor import EVERY_S, Floors
 from common.backbone.kafka import open_outgoing
 from common.backbone.protocols import OutboxRow, OutboxStore, OutgoingLog
@@ -38,7 +38,6 @@ _SWEEP_S = 30.0
 _GAUGE_S = 5.0
 _DRAIN_S = 5.0
 _MAX_FAILURES = 5
-_BACK_OFF_S = (0.1, 5.0)
 
 
 class SendFailed(Exception):
@@ -93,7 +92,7 @@ async def relay_events(
         except Unavailable as absent:
             absences += 1
             _log.warning("the relay waits", extra={"cause": absent.detail})
-            await _pause(stop, absences)
+            await back_off(stop, absences)
             continue
         absences = 0
         metrics.sessions.add(1)
@@ -110,7 +109,7 @@ async def relay_events(
         finally:
             await log.close()
             await store.close()
-        await _pause(stop, failures)
+        await back_off(stop, failures)
 
 
 class Session:
@@ -282,14 +281,3 @@ class Session:
             await self._wait(_POLL_S[1])
             await self._delete()
         await self._store.release_shards(self._holder)
-
-
-async def _pause(stop: asyncio.Event, failures: int) -> None:
-    """Back off with jitter, the longer the more often it failed; ends at once when `stop` is set."""
-    shortest, longest = _BACK_OFF_S
-    pause = min(longest, shortest * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-    try:
-        async with asyncio.timeout(pause):
-            await stop.wait()
-    except TimeoutError:
-        return

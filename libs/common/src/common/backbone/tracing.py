@@ -4,7 +4,8 @@ A span for each event only where its context is sampled; batches get one span wi
 messaging are those of OpenTelemetry 1.44 (status: development).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from msgspec.structs import replace
 from opentelemetry import trace
@@ -54,30 +55,41 @@ def start_send(topic: str, sampled: Sequence[str], records: int) -> Span | None:
     return _start(f"send {topic}", SpanKind.PRODUCER, topic, "send", sampled, records)
 
 
-def start_process(topic: str, events: Iterable[Event], records: int) -> Span | None:
-    """Begin the span of a batch that is being applied; None where no event of it is sampled."""
+@contextmanager
+def processing(topic: str, events: Sequence[Event]) -> Generator[list[Event]]:
+    """One span for a batch that is applied and one for each sampled event in it; none where none is sampled.
+
+    Yields:
+        the events; in sampled ones `traceparent` names the new span, so that their effects become its children.
+    """
     sampled = [event.traceparent for event in events if is_sampled(event.traceparent)]
-    return _start(f"process {topic}", SpanKind.CONSUMER, topic, "process", sampled[:_MAX_LINKS], records)
+    if not sampled:
+        yield list(events)
+        return
+    spans = [_start(f"process {topic}", SpanKind.CONSUMER, topic, "process", sampled[:_MAX_LINKS], len(events))]
+    continued = [_continue(event, spans) for event in events]
+    try:
+        yield continued
+    except BaseException as error:
+        for span in spans:
+            end(span, error)
+        raise
+    for span in spans:
+        end(span)
 
 
-def start_events(events: Sequence[Event]) -> tuple[list[Event], list[Span]]:
-    """Begin a span for each sampled event, and put it where effects look for their parent."""
-    continued: list[Event] = []
-    spans: list[Span] = []
-    for event in events:
-        parent = parse(event.traceparent) if is_sampled(event.traceparent) else None
-        if parent is None:
-            continued.append(event)
-            continue
-        span = _tracer.start_span(
-            f"process {event.type}",
-            _inside(parent),
-            kind=SpanKind.CONSUMER,
-            attributes={"messaging.message.id": str(event.id), "cloudevents.event_subject": event.subject},
-        )
-        spans.append(span)
-        continued.append(replace(event, traceparent=traceparent_of(span)))
-    return continued, spans
+def _continue(event: Event, spans: list[Span | None]) -> Event:
+    parent = parse(event.traceparent) if is_sampled(event.traceparent) else None
+    if parent is None:
+        return event
+    span = _tracer.start_span(
+        f"process {event.type}",
+        _inside(parent),
+        kind=SpanKind.CONSUMER,
+        attributes={"messaging.message.id": str(event.id), "cloudevents.event_subject": event.subject},
+    )
+    spans.append(span)
+    return replace(event, traceparent=traceparent_of(span))
 
 
 def end(span: Span | None, error: BaseException | None = None) -> None:

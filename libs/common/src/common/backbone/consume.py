@@ -1,0 +1,344 @@
+"""The consumer's loop: claim, poll, decode, apply, and what to do when one of them fails.
+
+The truth about where a partition stands is its row in the service's own database, moved in the transaction that holds
+the effects. Kafka's group only says who should read which partition; the epoch in that row says who may.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from common.backbone import metrics
+from common.backbone.applying import Applier, BreakerTripped, Fenced, Item, count_streams, next_offsets, slice_items
+from common.backbone.backoff import back_off
+from common.backbone.consumer import Handler
+from common.backbone.decoding import decode_record
+from common.backbone.inbox_store import PostgresInbox
+from common.backbone.kafka import open_incoming
+from common.backbone.protocols import Claim, IncomingLog, OffsetLost, Place
+from common.database import Database, UnknownOutcome
+from common.errors import Unavailable
+from common.ids import new_id
+from common.settings import KafkaSettings
+from contracts.topics import topic_name
+
+_log = logging.getLogger(__name__)
+_MAX_RECORDS = 1_000
+_POLL_LIMIT_S = 60.0
+_PROGRESS_LIMIT_S = 120.0
+_PROGRESS_CHECK_S = 30.0
+_HINT_S = 5.0
+_MAX_POLL_FAILURES = 20
+
+
+class Stuck(Exception):
+    """The consumer makes no progress although there is something to read; a new process may."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Decoded records, and the epochs under which they were polled."""
+
+    items: Sequence[Item] = ()
+    epochs: Mapping[Place, int] = field(default_factory=dict[Place, int])
+
+
+async def run_consumer(
+    *,
+    database: Database,
+    kafka: KafkaSettings,
+    service: str,
+    sources: Sequence[str],
+    handlers: Sequence[Handler],
+    beat: Callable[[], None],
+    stop: asyncio.Event,
+    bootstrap: bool = False,
+) -> None:
+    """Consume the events of other services until `stop` is set.
+
+    An absent Kafka or database is waited for. Several processes of a service share the partitions.
+
+    Args:
+        sources: producing services, for instance ("intake",).
+        bootstrap: what this service has never read yet begins at the retention edge: subjects may begin with a
+            number above 1 there, for ever. Partitions that it knows keep the mode that they began in.
+    Raises:
+        BreakerTripped: too many subjects fail; somebody must look.
+        Stuck: a watchdog saw no progress; the process should start anew.
+        Misconfigured: Kafka refuses us.
+    """
+    producers = {topic_name(source, kafka.topic_prefix): source for source in sources}
+    store = PostgresInbox(database, service=service)
+    applier = Applier(database=database, store=store, handlers=handlers, service=service)
+
+    async def open_log() -> IncomingLog:
+        return await open_incoming(kafka, producers.keys(), group=f"{kafka.topic_prefix}{service}")
+
+    await consume_events(open_log, applier, producers=producers, bootstrap=bootstrap, beat=beat, stop=stop)
+
+
+async def consume_events(
+    open_log: Callable[[], Awaitable[IncomingLog]],
+    applier: Applier,
+    *,
+    producers: Mapping[str, str],
+    bootstrap: bool,
+    beat: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    """`run_consumer` over any log and store."""
+    attempts = 0
+    while not stop.is_set():
+        beat()
+        try:
+            log = await open_log()
+        except Unavailable as absent:
+            attempts += 1
+            _log.warning("the consumer waits", extra={"cause": absent.detail})
+            await back_off(stop, attempts)
+            continue
+        consumer = Consumer(log, applier, producers=producers, bootstrap=bootstrap, beat=beat, stop=stop)
+        try:
+            await consumer.run()
+        finally:
+            await log.close()
+
+
+class Consumer:
+    """One member of the group and its claims."""
+
+    def __init__(
+        self,
+        log: IncomingLog,
+        applier: Applier,
+        *,
+        producers: Mapping[str, str],
+        bootstrap: bool,
+        beat: Callable[[], None],
+        stop: asyncio.Event,
+    ) -> None:
+        """Args: producers: producing service by topic."""
+        self._log = log
+        self._applier = applier
+        self._producers = producers
+        self._bootstrap = bootstrap
+        self._beat = beat
+        self._stop = stop
+        self._owner = str(new_id())
+        self._claims: dict[Place, Claim] = {}
+        self._dealt = -1
+        """Number of the assignment that the claims belong to."""
+        self._lost: set[Place] = set()
+        """Partitions whose offset the log no longer has."""
+        self._poll_failures = 0
+        self._hinted: dict[Place, int] = {}
+        self._limit: asyncio.Timeout | None = None
+        clock = applier.database.clock
+        self._monotonic = clock.monotonic
+        self._progress_at = self._hint_at = self._check_at = clock.monotonic()
+
+    async def run(self) -> None:
+        """Consume until stopped.
+
+        Raises:
+            Stuck, BreakerTripped, Misconfigured: see `run_consumer`.
+        """
+        try:
+            async with asyncio.timeout(_POLL_LIMIT_S) as self._limit:
+                await self._loop()
+        except TimeoutError as silence:
+            raise Stuck(f"no poll finished for {_POLL_LIMIT_S} s") from silence
+
+    async def _loop(self) -> None:
+        batch = Batch()
+        while not self._stop.is_set():
+            self._beat()
+            await self._claim()
+            if not batch.items:
+                batch = await self._fetch()
+            if batch.items:
+                batch = await self._work(batch)
+            else:
+                await self._check_progress()
+            await self._hint()
+        await self._hint(at_once=True)
+
+    async def _claim(self) -> None:
+        """Claim what was dealt to us and is not claimed yet. What was polled under an older claim is void."""
+        dealt, places = self._log.assignment()
+        if dealt != self._dealt:
+            self._dealt = dealt
+            self._claims.clear()
+        missing = sorted(places - self._claims.keys())
+        if not missing:
+            return
+        try:
+            bounds = await self._log.find_bounds(missing)
+            claims = await self._applier.store.claim(
+                {place: bounds[place][0] for place in missing},
+                lost=self._lost & set(missing),
+                owner=self._owner,
+                bootstrap=self._bootstrap,
+            )
+        except Unavailable as absent:
+            await self._wait_out(absent, 1)
+            return
+        for place, claim in claims.items():
+            if place in self._lost:
+                _log.error("offset lost, began anew at %d", claim.next_offset, extra={"place": place})
+            self._log.seek(place, claim.next_offset)
+        self._lost -= claims.keys()
+        self._claims.update(claims)
+
+    async def _fetch(self) -> Batch:
+        """Poll and decode; only partitions that are claimed count."""
+        try:
+            polled = await self._log.poll(_MAX_RECORDS)
+        except OffsetLost as lost:
+            self._lost |= lost.places
+            for place in lost.places:
+                self._claims.pop(place, None)
+            return Batch()
+        except Unavailable as absent:
+            self._poll_failures += 1
+            if self._poll_failures >= _MAX_POLL_FAILURES:
+                raise Stuck(f"{_MAX_POLL_FAILURES} polls in a row failed") from absent
+            _log.warning("polling failed", extra={"cause": absent.detail})
+            await back_off(self._stop, self._poll_failures)
+            return Batch()
+        self._poll_failures = 0
+        self._alive()
+        if self._log.assignment()[0] != self._dealt:
+            # Dealt anew meanwhile: these may come from wherever Kafka thinks we are. Claiming seeks.
+            return Batch()
+        epochs = {place: self._claims[place].epoch for place in polled if place in self._claims}
+        items = [decode_record(record, self._producers) for place in epochs for record in polled[place]]
+        return Batch(items=items, epochs=epochs)
+
+    async def _work(self, batch: Batch) -> Batch:
+        """Apply a batch while the next one is fetched, and return that one."""
+        items = self._still_valid(batch)
+        if not items:
+            return Batch()
+        failure, ahead = await asyncio.gather(self._attempt(items), self._fetch(), return_exceptions=True)
+        if isinstance(ahead, BaseException):
+            raise ahead
+        attempts = 0
+        while isinstance(failure, Unavailable) and not isinstance(failure, UnknownOutcome):
+            if self._stop.is_set():
+                return Batch()
+            attempts += 1
+            await self._wait_out(failure, attempts)
+            failure = await self._attempt(items)
+        if failure is None:
+            return ahead
+        if isinstance(failure, Fenced | UnknownOutcome):
+            await self._start_over(failure)
+            return Batch()
+        if isinstance(failure, BreakerTripped) or not isinstance(failure, Exception):
+            raise failure
+        return ahead if await self._work_in_slices(items, failure) else Batch()
+
+    async def _work_in_slices(self, items: Sequence[Item], failure: Exception) -> bool:
+        """Park the streams that make a batch fail and apply the rest; False where claims were lost meanwhile."""
+        _log.warning("a batch failed, going by subjects", extra={"error": repr(failure)})
+        for stretch in slice_items(items):
+            attempts = 0
+            while (trouble := await self._attempt(stretch, slice_of=count_streams(items))) is not None:
+                if isinstance(trouble, Fenced | UnknownOutcome):
+                    await self._start_over(trouble)
+                    return False
+                if not isinstance(trouble, Unavailable):
+                    raise trouble
+                if self._stop.is_set():
+                    return False
+                attempts += 1
+                await self._wait_out(trouble, attempts)
+            self._alive()
+        return True
+
+    async def _attempt(self, items: Sequence[Item], *, slice_of: int = 0) -> Exception | None:
+        """Apply records once and note where that leaves us; what went wrong otherwise."""
+        ends = {place: self._log.end_offset(place) for place in self._claims}
+        try:
+            await self._applier.apply(items, dict(self._claims), ends, slice_of=slice_of)
+        except Exception as error:
+            return error
+        for place, offset in next_offsets(items).items():
+            if place in self._claims:
+                self._claims[place] = replace(self._claims[place], next_offset=offset)
+        self._progress_at = self._monotonic()
+        self._measure_lag(items, ends)
+        return None
+
+    def _still_valid(self, batch: Batch) -> list[Item]:
+        """Records of partitions whose claim has not changed since they were polled."""
+        return [
+            item
+            for item in batch.items
+            if (claim := self._claims.get(item.record.place)) and claim.epoch == batch.epochs[item.record.place]
+        ]
+
+    async def _start_over(self, failure: Exception) -> None:
+        """Forget all claims; claiming again tells where the database stands.
+
+        After a fence a good second later: the partition was given to somebody else, and Kafka is about to tell us.
+        """
+        if isinstance(failure, Fenced):
+            metrics.fenced.add(1)
+        _log.warning("claiming anew", extra={"cause": repr(failure)})
+        self._claims.clear()
+        await back_off(self._stop, 4 if isinstance(failure, Fenced) else 1)
+
+    async def _wait_out(self, failure: Unavailable, attempts: int) -> None:
+        """Back off while the database is away, polling paused partitions so that the group keeps us."""
+        _log.warning("the consumer waits", extra={"cause": failure.detail, "attempts": attempts})
+        self._log.pause(True)
+        try:
+            await self._fetch()
+            await back_off(self._stop, attempts)
+        finally:
+            self._log.pause(False)
+        self._beat()
+        # Without the database no progress can be expected.
+        self._progress_at = self._monotonic()
+
+    async def _check_progress(self) -> None:
+        """The watchdog for a log that gives nothing although it has something."""
+        now = self._monotonic()
+        if now - self._check_at < _PROGRESS_CHECK_S:
+            return
+        self._check_at = now
+        try:
+            bounds = await self._log.find_bounds(list(self._claims))
+        except Unavailable as absent:
+            _log.warning("cannot tell the lag", extra={"cause": absent.detail})
+            return
+        if all(bounds[place][1] <= claim.next_offset for place, claim in self._claims.items() if place in bounds):
+            self._progress_at = now
+        elif now - self._progress_at > _PROGRESS_LIMIT_S:
+            raise Stuck(f"records are waiting, and none came for {_PROGRESS_LIMIT_S} s")
+
+    async def _hint(self, *, at_once: bool = False) -> None:
+        now = self._monotonic()
+        if now - self._hint_at < _HINT_S and not at_once:
+            return
+        self._hint_at = now
+        offsets = {place: claim.next_offset for place, claim in self._claims.items()}
+        changed = {place: offset for place, offset in offsets.items() if self._hinted.get(place) != offset}
+        if changed:
+            await self._log.hint(changed)
+            self._hinted = offsets
+
+    def _measure_lag(self, items: Sequence[Item], ends: Mapping[Place, int]) -> None:
+        newest = {item.record.place: item.record for item in items}
+        now_ms = self._applier.database.clock.now().timestamp() * 1000
+        for place, record in newest.items():
+            where = {"topic": place.topic, "partition": place.partition}
+            metrics.time_lag.set(max(0.0, (now_ms - record.written_at_ms) / 1000), where)
+            metrics.offset_lag.set(max(0, ends.get(place, 0) - record.offset - 1), where)
+
+    def _alive(self) -> None:
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + _POLL_LIMIT_S)

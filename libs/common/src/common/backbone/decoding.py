@@ -1,0 +1,62 @@
+"""From a record to an event of a stream, or to a statement of what is wrong with it.
+
+Whatever stands in a record, the consumer must be able to store it and go on; so what PostgreSQL would refuse (a NUL
+byte, a number beyond 64 bits, a key too long for an index) is found here.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from common.backbone.protocols import Broken, Delivery, Record
+from contracts.envelope import Header, UndecodableRecord, decode_event
+
+_MAX_SUBJECT = 400
+_MAX_SEQ = 2**63 - 1
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
+
+
+def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Broken:
+    """Read a record.
+
+    Args:
+        producers: producing service by topic.
+    """
+    producer = producers[record.place.topic]
+    try:
+        event = decode_event(record.headers, record.value)
+    except (UndecodableRecord, AttributeError) as error:  # a header without a value has no `decode`
+        subject = _find_subject(record.headers)
+        return Broken(record=record, stream=(producer, subject) if subject else None, error=str(error))
+    if event.source.rpartition("/")[2] != producer:
+        # Its numbers belong to another stream; nothing here can say which.
+        return Broken(record=record, stream=None, error=f"source {event.source!r} does not write to this topic")
+    if not _is_storable(event.subject):
+        return Broken(record=record, stream=None, error="ce_subject is too long or holds a NUL byte")
+    if event.seq > _MAX_SEQ:
+        return Broken(record=record, stream=(producer, event.subject), error="ce_subjectseq is too large")
+    return Delivery(record=record, stream=(producer, event.subject), event=event)
+
+
+def pack_headers(headers: Sequence[Header]) -> bytes:
+    """Headers as they are kept with a parked record."""
+    return _pack(headers)
+
+
+def unpack_headers(packed: bytes) -> list[Header]:
+    """The reverse of `pack_headers`; a header without a value comes back empty."""
+    return [(name, value or b"") for name, value in _unpack(packed)]
+
+
+def _find_subject(headers: Sequence[Header]) -> str:
+    try:
+        subject = dict(headers).get("ce_subject", b"").decode()
+    except (UnicodeDecodeError, AttributeError):
+        return ""
+    kind, _, identifier = subject.partition("/")
+    return subject if kind and identifier and _is_storable(subject) else ""
+
+
+def _is_storable(subject: str) -> bool:
+    return len(subject) <= _MAX_SUBJECT and "\x00" not in subject

@@ -1,0 +1,227 @@
+"""The consumer's SQL (see `protocols.InboxStore`). Rows are locked in the order of their keys throughout."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import text
+
+from common.backbone.decoding import pack_headers
+from common.backbone.protocols import Claim, Cursor, Move, ParkedRecord, Parking, Place, Record, Stream
+from common.database import Database
+from common.transaction import Origin, Transaction
+
+_FIRST_RETRY = "30 seconds"
+_LATELY = "1 minute"
+
+_CLAIM = text(
+    """
+    insert into consumer_offset as c
+      (topic, partition, next_offset, end_offset, epoch, owner, bootstrap, updated_at)
+    select topic, partition, first, first, 1, :owner, :bootstrap, :now
+    from unnest(cast(:topics as text[]), cast(:partitions as int[]), cast(:firsts as bigint[]))
+      as given (topic, partition, first)
+    order by topic, partition
+    on conflict (topic, partition) do update
+    set epoch = c.epoch + 1, owner = excluded.owner, updated_at = excluded.updated_at
+    returning c.topic, c.partition, c.next_offset, c.epoch, c.bootstrap
+    """
+)
+_RESET = text(
+    "update consumer_offset set next_offset = :first, epoch = epoch + 1 where topic = :topic and partition = :partition"
+)
+_MOVE = text(
+    """
+    with given as (
+      select * from unnest(
+        cast(:topics as text[]), cast(:partitions as int[]), cast(:epochs as bigint[]), cast(:expected as bigint[]),
+        cast(:next as bigint[]), cast(:ends as bigint[])
+      ) as g (topic, partition, epoch, expected, next_offset, end_offset)
+    ), ours as (
+      select c.topic, c.partition from consumer_offset c
+      join given g on g.topic = c.topic and g.partition = c.partition
+        and g.epoch = c.epoch and g.expected = c.next_offset
+      order by c.topic, c.partition for update of c
+    )
+    update consumer_offset c set next_offset = g.next_offset, end_offset = g.end_offset, updated_at = :now
+    from given g join ours o on o.topic = g.topic and o.partition = g.partition
+    where c.topic = g.topic and c.partition = g.partition and c.epoch = g.epoch and c.next_offset = g.expected
+    """
+)
+_LOCK_PARKED = text(
+    """
+    select p.source, p.subject from parked_subject p
+    join unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
+      on g.source = p.source and g.subject = p.subject
+    order by p.source, p.subject for update of p
+    """
+)
+_CURSORS = text(
+    """
+    select c.source, c.subject, c.last_seq, c.last_event_id
+    from unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
+    join subject_cursor c on c.source = g.source and c.subject = g.subject
+    """
+)
+_SAVE_CURSORS = text(
+    """
+    insert into subject_cursor (source, subject, last_seq, last_event_id)
+    select * from unnest(
+      cast(:sources as text[]), cast(:subjects as text[]), cast(:seqs as bigint[]), cast(:ids as uuid[])
+    )
+    on conflict (source, subject) do update
+    set last_seq = excluded.last_seq, last_event_id = excluded.last_event_id
+    """
+)
+_PARK = text(
+    f"""
+    insert into parked_subject (source, subject, reason, error, attempts, next_attempt_at, parked_at)
+    select source, subject, reason, error, 0, cast(:now as timestamptz) + interval '{_FIRST_RETRY}', :now
+    from unnest(
+      cast(:sources as text[]), cast(:subjects as text[]), cast(:reasons as text[]), cast(:errors as text[])
+    ) as g (source, subject, reason, error)
+    order by source, subject
+    on conflict do nothing
+    """  # noqa: S608 - a constant of ours
+)
+_KEEP = text(
+    """
+    insert into parked_event (topic, partition, position, source, subject, seq, headers, payload, parked_at)
+    select g.*, :now from unnest(
+      cast(:topics as text[]), cast(:partitions as int[]), cast(:positions as bigint[]), cast(:sources as text[]),
+      cast(:subjects as text[]), cast(:seqs as bigint[]), cast(:headers as bytea[]), cast(:payloads as bytea[])
+    ) as g
+    on conflict do nothing
+    """
+)
+_POISON = text(
+    """
+    insert into poison_record (topic, partition, position, key, headers, payload, error, seen_at)
+    select g.*, :now from unnest(
+      cast(:topics as text[]), cast(:partitions as int[]), cast(:positions as bigint[]), cast(:keys as bytea[]),
+      cast(:headers as bytea[]), cast(:payloads as bytea[]), cast(:errors as text[])
+    ) as g
+    on conflict do nothing
+    """
+)
+_LATELY_PARKED = text(
+    f"select count(*) from parked_subject where parked_at > cast(:now as timestamptz) - interval '{_LATELY}'"  # noqa: S608
+)
+
+
+class PostgresInbox:
+    """See `protocols.InboxStore`."""
+
+    def __init__(self, database: Database, *, service: str) -> None:
+        """Args: service: who consumes."""
+        self._database = database
+        self._origin = Origin(actor=f"service:{service}")
+
+    async def claim(
+        self, places: Mapping[Place, int], *, lost: Collection[Place], owner: str, bootstrap: bool
+    ) -> dict[Place, Claim]:
+        """See `InboxStore.claim`."""
+        async with self._database.begin(self._origin) as tx:
+            for place in sorted(lost):
+                await tx.connection.execute(_RESET, {**place._asdict(), "first": places[place]})
+            rows = await tx.connection.execute(
+                _CLAIM,
+                {
+                    "topics": [place.topic for place in places],
+                    "partitions": [place.partition for place in places],
+                    "firsts": list(places.values()),
+                    "owner": owner,
+                    "bootstrap": bootstrap,
+                    "now": tx.now,
+                },
+            )
+            return {
+                Place(topic, partition): Claim(epoch=epoch, next_offset=next_offset, bootstrap=created_so)
+                for topic, partition, next_offset, epoch, created_so in rows
+            }
+
+    async def move_offsets(self, tx: Transaction, moves: Sequence[Move]) -> bool:
+        """See `InboxStore.move_offsets`."""
+        moved = await tx.connection.execute(
+            _MOVE,
+            {
+                "topics": [move.place.topic for move in moves],
+                "partitions": [move.place.partition for move in moves],
+                "epochs": [move.epoch for move in moves],
+                "expected": [move.expected for move in moves],
+                "next": [move.next_offset for move in moves],
+                "ends": [move.end_offset for move in moves],
+                "now": tx.now,
+            },
+        )
+        return moved.rowcount == len(moves)
+
+    async def lock_parked(self, tx: Transaction, streams: Collection[Stream]) -> set[Stream]:
+        """See `InboxStore.lock_parked`."""
+        rows = await tx.connection.execute(_LOCK_PARKED, _columns(streams))
+        return {(source, subject) for source, subject in rows}
+
+    async def list_cursors(self, tx: Transaction, streams: Collection[Stream]) -> dict[Stream, Cursor]:
+        """See `InboxStore.list_cursors`."""
+        rows = await tx.connection.execute(_CURSORS, _columns(streams))
+        return {(source, subject): Cursor(seq, event_id) for source, subject, seq, event_id in rows}
+
+    async def save_cursors(self, tx: Transaction, cursors: Mapping[Stream, Cursor]) -> None:
+        """See `InboxStore.save_cursors`. In the order of the keys, for redrives and consumers meet here."""
+        if cursors:
+            streams = sorted(cursors)
+            seqs = [cursors[stream].seq for stream in streams]
+            ids = [cursors[stream].event_id for stream in streams]
+            await tx.connection.execute(_SAVE_CURSORS, {**_columns(streams), "seqs": seqs, "ids": ids})
+
+    async def park(self, tx: Transaction, streams: Sequence[Parking], records: Sequence[ParkedRecord]) -> None:
+        """See `InboxStore.park`."""
+        if streams:
+            columns = _columns([parking.stream for parking in streams])
+            reasons = [parking.reason for parking in streams]
+            errors = [_storable(parking.error) for parking in streams]
+            await tx.connection.execute(_PARK, {**columns, "reasons": reasons, "errors": errors, "now": tx.now})
+        if records:
+            await tx.connection.execute(
+                _KEEP,
+                {
+                    **_record_columns([kept.record for kept in records]),
+                    **_columns([kept.stream for kept in records]),
+                    "seqs": [kept.seq for kept in records],
+                    "now": tx.now,
+                },
+            )
+
+    async def add_poison(self, tx: Transaction, records: Sequence[tuple[Record, str]]) -> None:
+        """See `InboxStore.add_poison`."""
+        await tx.connection.execute(
+            _POISON,
+            {
+                **_record_columns([record for record, _ in records]),
+                "keys": [record.key for record, _ in records],
+                "errors": [_storable(error) for _, error in records],
+                "now": tx.now,
+            },
+        )
+
+    async def count_lately_parked(self, tx: Transaction) -> int:
+        """See `InboxStore.count_lately_parked`."""
+        found: int = (await tx.connection.execute(_LATELY_PARKED, {"now": tx.now})).scalar_one()
+        return found
+
+
+def _columns(streams: Collection[Stream]) -> dict[str, list[str]]:
+    return {"sources": [source for source, _ in streams], "subjects": [subject for _, subject in streams]}
+
+
+def _record_columns(records: Sequence[Record]) -> dict[str, object]:
+    return {
+        "topics": [record.place.topic for record in records],
+        "partitions": [record.place.partition for record in records],
+        "positions": [record.offset for record in records],
+        "headers": [pack_headers(record.headers) for record in records],
+        "payloads": [record.value for record in records],
+    }
+
+
+def _storable(error: str) -> str:
+    """The error in words as text that PostgreSQL takes, and no longer than anybody reads."""
+    return error.replace("\x00", "\\x00")[:2000]
