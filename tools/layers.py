@@ -46,7 +46,7 @@ def main(root: Path) -> int:
     try:
         tree = read_tree(root)
     except Misplaced as misplaced:
-        print(misplaced)
+        print(str(misplaced).replace(f"{root}/", ""))
         return 1
     return 0 if _lint(tree, contracts_of(tree)) else 1
 
