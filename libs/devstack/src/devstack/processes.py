@@ -51,6 +51,7 @@ def start_detached(
 ) -> int:
     """Start a process in a session of its own, so that the terminal's Ctrl-C does not reach it; return its pid.
 
+    Its environment is ours without any setting of ours that happens to stand in it, and `environment` on top.
     Its output goes to the end of `log`: a server that kept our standard output open would make shells and CI hang.
 
     Raises:
@@ -64,7 +65,7 @@ def start_detached(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=None if environment is None else dict(environment),
+                env=clean_environment(environment or {}),
                 cwd=folder,
                 start_new_session=True,
             )
@@ -74,13 +75,25 @@ def start_detached(
     return process.pid
 
 
-def run_quietly(command: Sequence[str], *, log: Path, folder: Path = Path("/"), timeout_s: float = 60) -> None:
+def clean_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """The surrounding environment without Frontline's settings that happen to stand in it, and `own` on top."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FRONTLINE_")} | dict(own)
+
+
+def run_quietly(
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path = Path("/"),
+    timeout_s: float = 60,
+) -> None:
     """Run a short program to its end, its output in `log`.
 
     Raises:
         Unavailable: it failed or took too long; the message carries the end of what it said.
     """
-    pid = start_detached(command, log=log, folder=folder)
+    pid = start_detached(command, log=log, environment=environment, folder=folder)
     limit = time.monotonic() + timeout_s
     while (code := _reap(pid)) is None:
         if time.monotonic() > limit:

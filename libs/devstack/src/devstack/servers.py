@@ -1,5 +1,6 @@
-"""PostgreSQL and Kafka started together from Python packages alone, each in its own thread."""
+"""Where PostgreSQL and Kafka come from: given addresses, containers if asked for, else programs of Python packages."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,6 @@ from devstack.ports import LOOPBACK, PortChooser, is_free
 from devstack.postgres import EmbeddedPostgres
 from devstack.progress import Cancel, Progress
 
-POSTGRES_PORT = 15432
-KAFKA_PORT = 19092
-CONTROLLER_PORT = 19093
 _TRIES = 3
 
 
@@ -26,98 +24,153 @@ class Addresses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerPorts:
-    """The ports in use, or those preferred at the next start; 0 is "no preference"."""
+class UsualPorts:
+    """The ports to take when they are free and nothing was started here before; 0 is "any"."""
 
     postgres: int = 0
     kafka: int = 0
     controller: int = 0
 
 
-USUAL_PORTS = ServerPorts(postgres=POSTGRES_PORT, kafka=KAFKA_PORT, controller=CONTROLLER_PORT)
-
-
 class EmbeddedServers:
-    """Both servers of one folder."""
+    """Both servers of one folder, as plain processes."""
 
-    def __init__(self, *, postgres: Path, kafka: Path, logs: Path, for_tests: bool = False) -> None:
+    def __init__(
+        self, *, postgres: Path, kafka: Path, logs: Path, usual: UsualPorts | None = None, for_tests: bool = False
+    ) -> None:
         """Args: postgres, kafka: data folders, which need not exist; for_tests: no fsync."""
-        self.postgres = EmbeddedPostgres(postgres, log=logs / "postgres.log", for_tests=for_tests)
-        self.kafka = EmbeddedKafka(kafka, log=logs / "kafka.log")
+        self._postgres = EmbeddedPostgres(postgres, log=logs / "postgres.log", for_tests=for_tests)
+        self._kafka = EmbeddedKafka(kafka, log=logs / "kafka.log")
+        self._usual = usual or UsualPorts()
+        self._ports = PortChooser()
 
-    def start(self, preferred: ServerPorts, *, progress: Progress, cancel: Cancel) -> tuple[Addresses, ServerPorts]:
-        """Start what does not run yet, and return where it answers.
+    def start_postgres(self, progress: Progress, cancel: Cancel) -> str:
+        """Start PostgreSQL unless it runs; return an administrator's URL.
 
-        Args:
-            preferred: for a server that runs already, the port it has.
         Raises:
-            FrontlineError: one of them does not start; the other one is left as it is, for the caller to stop.
+            FrontlineError: it does not start; says why.
             Interrupted: called off.
         """
-        ports = PortChooser()
-        with ThreadPoolExecutor(2) as pool:
-            postgres = pool.submit(self._start_postgres, preferred.postgres, ports, progress, cancel)
-            kafka = pool.submit(self._start_kafka, preferred, ports, progress, cancel)
-            try:
-                for started in as_completed((postgres, kafka)):
-                    started.result()
-            except BaseException:
-                cancel.call_off()
-                raise
-        kafka_port, controller_port = kafka.result()
-        found = ServerPorts(postgres=postgres.result(), kafka=kafka_port, controller=controller_port)
-        return self.addresses(found), found
+        server = self._postgres
+        if not server.running():
+            progress.step("PostgreSQL", "starting")
+            for attempt in range(1, _TRIES + 1):
+                cancel.check()
+                port = self._ports.choose(server.last_port(), self._usual.postgres)
+                try:
+                    server.start(port)
+                    break
+                except FrontlineError:
+                    # Between the choice and the start somebody may have taken the port; another failure is final.
+                    if attempt == _TRIES or is_free(port):
+                        raise
+        progress.step("PostgreSQL", f"ready on port {server.last_port()}")
+        return server.url(server.last_port())
 
-    def addresses(self, ports: ServerPorts) -> Addresses:
-        """Where servers with these ports answer."""
-        return Addresses(postgres_url=self.postgres.url(ports.postgres), kafka_bootstrap=f"{LOOPBACK}:{ports.kafka}")
+    def start_kafka(self, progress: Progress, cancel: Cancel) -> str:
+        """Start Kafka unless it runs, fetching it first where the cache lacks it; return its bootstrap address.
+
+        Raises:
+            FrontlineError: it does not start; says why.
+            Interrupted: called off.
+        """
+        server = self._kafka
+        if not server.running():
+            progress.step("Kafka", "fetching")
+            jars = fetch_jars(cache_folder() / "kafka", progress=progress, cancel=cancel)
+            progress.step("Kafka", "starting")
+            for attempt in range(1, _TRIES + 1):
+                cancel.check()
+                last_port, last_controller = server.last_ports()
+                port = self._ports.choose(last_port, self._usual.kafka)
+                controller = self._ports.choose(last_controller, self._usual.controller)
+                try:
+                    server.start(jars=jars, port=port, controller_port=controller, check=cancel.check)
+                    break
+                except FrontlineError:
+                    if attempt == _TRIES or (is_free(port) and is_free(controller)):
+                        raise
+        port, _ = server.last_ports()
+        progress.step("Kafka", f"ready on port {port}")
+        return f"{LOOPBACK}:{port}"
+
+    def running(self) -> dict[str, bool]:
+        """Which of the two runs."""
+        return {"PostgreSQL": self._postgres.running() is not None, "Kafka": self._kafka.running() is not None}
 
     def stop(self) -> None:
         """Stop both, at the same time."""
         with ThreadPoolExecutor(2) as pool:
-            for stopped in (pool.submit(self.kafka.stop), pool.submit(self.postgres.stop)):
+            for stopped in (pool.submit(self._kafka.stop), pool.submit(self._postgres.stop)):
                 stopped.result()
 
     def remove(self) -> None:
         """Delete the data of stopped servers."""
-        self.kafka.remove()
-        self.postgres.remove()
+        self._kafka.remove()
+        self._postgres.remove()
 
-    def _start_postgres(self, preferred: int, ports: PortChooser, progress: Progress, cancel: Cancel) -> int:
-        if self.postgres.running():
-            return preferred
-        progress.step("PostgreSQL", "starting")
-        for attempt in range(1, _TRIES + 1):
-            cancel.check()
-            port = ports.choose(preferred)
-            try:
-                self.postgres.start(port)
-            except FrontlineError:
-                # Between the choice and the start somebody else may have taken the port; any other failure is final.
-                if attempt == _TRIES or is_free(port):
-                    raise
-                continue
-            progress.step("PostgreSQL", f"ready on port {port}")
-            return port
-        raise AssertionError("unreachable: the last try returns or raises")
 
-    def _start_kafka(
-        self, preferred: ServerPorts, ports: PortChooser, progress: Progress, cancel: Cancel
-    ) -> tuple[int, int]:
-        if self.kafka.running():
-            return preferred.kafka, preferred.controller
-        progress.step("Kafka", "fetching")
-        jars = fetch_jars(cache_folder() / "kafka", progress=progress, cancel=cancel)
-        progress.step("Kafka", "starting")
-        for attempt in range(1, _TRIES + 1):
-            cancel.check()
-            port, controller_port = ports.choose(preferred.kafka), ports.choose(preferred.controller)
-            try:
-                self.kafka.start(jars=jars, port=port, controller_port=controller_port, check=cancel.check)
-            except FrontlineError:
-                if attempt == _TRIES or (is_free(port) and is_free(controller_port)):
-                    raise
-                continue
-            progress.step("Kafka", f"ready on port {port}")
-            return port, controller_port
-        raise AssertionError("unreachable: the last try returns or raises")
+class GivenServers:
+    """Servers that somebody else runs, at addresses that were given. They are never stopped or wiped from here."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        """Args: addresses: an administrator's, because databases and roles are created."""
+        self._addresses = addresses
+
+    def start_postgres(self, progress: Progress, cancel: Cancel) -> str:
+        """See `EmbeddedServers.start_postgres`."""
+        cancel.check()
+        progress.step("PostgreSQL", "given by address")
+        return self._addresses.postgres_url
+
+    def start_kafka(self, progress: Progress, cancel: Cancel) -> str:
+        """See `EmbeddedServers.start_kafka`."""
+        cancel.check()
+        progress.step("Kafka", f"given as {self._addresses.kafka_bootstrap}")
+        return self._addresses.kafka_bootstrap
+
+    def running(self) -> dict[str, bool]:
+        """Nothing of ours."""
+        return {}
+
+    def stop(self) -> None:
+        """Nothing of ours."""
+
+    def remove(self) -> None:
+        """Nothing of ours."""
+
+
+def start_both(
+    servers: EmbeddedServers | GivenServers,
+    *,
+    progress: Progress,
+    cancel: Cancel,
+    then_postgres: Callable[[str], None] = lambda _url: None,
+    then_kafka: Callable[[str], None] = lambda _bootstrap: None,
+) -> Addresses:
+    """Start both servers at the same time, each followed by what only it is needed for.
+
+    Raises:
+        FrontlineError: the first failure; the other lane is called off, and what started is left to the caller to stop.
+        Interrupted: called off.
+    """
+
+    def postgres_lane() -> str:
+        url = servers.start_postgres(progress, cancel)
+        then_postgres(url)
+        return url
+
+    def kafka_lane() -> str:
+        bootstrap = servers.start_kafka(progress, cancel)
+        then_kafka(bootstrap)
+        return bootstrap
+
+    with ThreadPoolExecutor(2) as pool:
+        lanes = pool.submit(postgres_lane), pool.submit(kafka_lane)
+        try:
+            for lane in as_completed(lanes):
+                lane.result()
+        except BaseException:
+            cancel.call_off()
+            raise
+    return Addresses(postgres_url=lanes[0].result(), kafka_bootstrap=lanes[1].result())

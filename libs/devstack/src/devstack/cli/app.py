@@ -1,0 +1,29 @@
+"""The command's root."""
+
+import sys
+
+import typer
+
+from common.errors import FrontlineError, Misconfigured
+from devstack.cli import stack
+from devstack.cli.console import note
+
+app = typer.Typer(
+    help="Frontline: the local stack, tickets, agents and operations.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (stack.up, stack.down, stack.status, stack.logs):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 1 refused or unavailable, 2 wrong use or settings, 130 interrupted."""
+    try:
+        app()
+    except FrontlineError as failed:
+        note(f"frontline: {failed.detail}")
+        sys.exit(2 if isinstance(failed, Misconfigured) else 1)
+    except BrokenPipeError:
+        sys.exit(0)  # whoever read our output has seen enough

@@ -1,0 +1,76 @@
+"""Which stack and which installation a command means."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from common.errors import Misconfigured
+from devstack.folder import StackFolder
+from devstack.state import State, development_key, read_state
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="FRONTLINE_CLI_FOLDER", help="The local stack's folder, by default .frontline in the checkout."
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """Where an installation answers, and the key to talk to it. Empty where neither given nor known."""
+
+    intake_url: str = ""
+    routing_url: str = ""
+    key: str = ""
+    kafka_bootstrap: str = ""
+    topic_prefix: str = ""
+
+
+def stack_folder(given: Path | None) -> Path:
+    """The folder of the stack that is meant.
+
+    Raises:
+        Misconfigured: no folder is given, and the working directory lies in no checkout.
+    """
+    if given is not None:
+        return given
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "libs" / "devstack").is_dir():
+            return folder / ".frontline"
+    raise Misconfigured("this is no checkout of Frontline: change into one, or name the stack with --folder")
+
+
+def find_installation() -> Installation:
+    """What `FRONTLINE_CLI_*` variables say, and for the rest what the local stack's state says.
+
+    A key is only taken from the local stack for the local stack: another installation needs its own.
+    """
+    state, key = _local()
+    given = {name: os.environ.get(f"FRONTLINE_CLI_{name}", "") for name in ("INTAKE_URL", "ROUTING_URL", "KEY")}
+    elsewhere = bool(given["INTAKE_URL"] or given["ROUTING_URL"])
+    known = state if not elsewhere else None
+    return Installation(
+        intake_url=given["INTAKE_URL"] or (known.api_url("intake") if known else ""),
+        routing_url=given["ROUTING_URL"] or (known.api_url("routing") if known else ""),
+        key=given["KEY"] or ("" if elsewhere else key),
+        kafka_bootstrap=os.environ.get("FRONTLINE_CLI_KAFKA_BOOTSTRAP") or (state.kafka_bootstrap if state else ""),
+        topic_prefix=os.environ.get("FRONTLINE_CLI_TOPIC_PREFIX", ""),
+    )
+
+
+def _local() -> tuple[State | None, str]:
+    try:
+        folder = StackFolder(stack_folder(_given_folder()))
+    except Misconfigured:
+        return None, ""  # outside of a checkout there is no local stack, which is no error for the other commands
+    return read_state(folder), development_key(folder)
+
+
+def _given_folder() -> Path | None:
+    value = os.environ.get("FRONTLINE_CLI_FOLDER")
+    return Path(value) if value else None

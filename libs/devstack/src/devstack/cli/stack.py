@@ -1,0 +1,152 @@
+"""`frontline up|down|status|logs`: the local stack."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from common.errors import Misconfigured, NotFound
+from devstack.cli.console import Steps, note, say, say_table
+from devstack.cli.place import Folder, stack_folder
+from devstack.directory import create_directory
+from devstack.folder import StackFolder
+from devstack.servers import Addresses
+from devstack.stack import Outcome, Stack, Wish
+from devstack.state import read_state
+from devstack.supervisor import read_status
+
+_PAUSE_S = 0.2
+_LAST_LINES = 40
+
+
+def up(
+    split: Annotated[bool, typer.Option("--split", help="Run api and worker of each service apart.")] = False,
+    folder: Folder = None,
+) -> None:
+    """Start the local stack: PostgreSQL, Kafka, all services; then print addresses, a key and a first request.
+
+    Ctrl-C at any moment stops everything again. With FRONTLINE_CLI_POSTGRES_URL (a superuser's) and
+    FRONTLINE_CLI_KAFKA_BOOTSTRAP the services use servers that run already.
+    """
+    stack = Stack(stack_folder(folder))
+    wish = Wish(split=split, given=_given_addresses())
+    with _interrupted_once(), Steps() as steps:
+
+        def fill(outcome: Outcome) -> None:
+            steps.step("directory", "creating")
+            create_directory(outcome.state.api_url("routing"), outcome.key)
+            steps.step("directory", "ready")
+
+        try:
+            outcome = stack.bring_up(wish, steps, then=fill)
+        except KeyboardInterrupt:
+            note("interrupted: everything that was started is stopped again; data are kept")
+            raise typer.Exit(130) from None
+    if outcome.was_running:
+        note("the stack runs already")
+    _say_how_to_use(outcome)
+
+
+def down(
+    wipe: Annotated[bool, typer.Option("--wipe", help="Also delete all its data.")] = False, folder: Folder = None
+) -> None:
+    """Stop the local stack; its data stay unless --wipe is given."""
+    ran = Stack(stack_folder(folder)).bring_down(wipe=wipe)
+    note(("stopped" if ran else "nothing was running") + (", data deleted" if wipe else ""))
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, folder: Folder = None
+) -> None:
+    """Show what of the local stack runs. Exit code 3: not all of it."""
+    stack = Stack(stack_folder(folder))
+    state, noted = read_state(stack.folder), read_status(stack.folder)
+    supervised = stack.supervisor() is not None
+    servers = stack.running_servers()
+    rows: list[tuple[str, str, str]] = [(name, "running" if runs else "stopped", "") for name, runs in servers.items()]
+    for name, process in noted.processes.items() if noted else ():
+        exits = f", last exit code {process.last_exit}" if process.last_exit is not None else ""
+        details = f"process {process.pid}, {process.restarts} restarts{exits}" if supervised else ""
+        rows.append((name, process.state if supervised else "stopped", details))
+    if as_json:
+        say(json.dumps([{"name": name, "state": now, "details": details} for name, now, details in rows]))
+    else:
+        say_table(("what", "state", "details"), rows, empty="no stack was started here")
+        if state and supervised:
+            say(f"\nintake   {state.api_url('intake')}\nrouting  {state.api_url('routing')}")
+    if not rows or any(now != "running" for _, now, _ in rows):
+        raise typer.Exit(3)
+
+
+def logs(
+    process: Annotated[str, typer.Argument(help="One of the files; without it they are listed.")] = "",
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines arrive.")] = False,
+    folder: Folder = None,
+) -> None:
+    """Show what a process of the local stack wrote last."""
+    files = {path.stem: path for path in sorted(StackFolder(stack_folder(folder)).logs.glob("*.log"))}
+    if not process:
+        say_table(("log", "bytes"), [(name, path.stat().st_size) for name, path in files.items()], empty="no logs yet")
+        return
+    if process not in files:
+        raise NotFound(f"no log of {process}; there are {', '.join(files) or 'none'}")
+    with files[process].open(errors="replace") as log:
+        for line in log.readlines()[-_LAST_LINES:]:
+            say(line.rstrip("\n"))
+        while follow:
+            line = log.readline()
+            if line:
+                say(line.rstrip("\n"))
+            else:
+                time.sleep(_PAUSE_S)
+
+
+def _given_addresses() -> Addresses | None:
+    postgres, kafka = (os.environ.get(f"FRONTLINE_CLI_{name}", "") for name in ("POSTGRES_URL", "KAFKA_BOOTSTRAP"))
+    if bool(postgres) != bool(kafka):
+        raise Misconfigured("give both FRONTLINE_CLI_POSTGRES_URL and FRONTLINE_CLI_KAFKA_BOOTSTRAP, or neither")
+    return Addresses(postgres_url=postgres, kafka_bootstrap=kafka) if postgres else None
+
+
+@contextmanager
+def _interrupted_once() -> Generator[None]:
+    """The first Ctrl-C, hang-up or termination interrupts; further ones do not disturb the clean-up that follows."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(_number: int, _frame: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _say_how_to_use(outcome: Outcome) -> None:
+    state = outcome.state
+    intake, routing = state.api_url("intake"), state.api_url("routing")
+    say(f"""
+intake   {intake}  (documentation: {intake}/docs)
+routing  {routing}  (documentation: {routing}/docs)
+key      {outcome.key}
+
+Open a ticket:
+
+curl -sS {intake}/v1/tickets \\
+  -H 'Authorization: Bearer {outcome.key}' \\
+  -H 'Content-Type: application/json' -H "Idempotency-Key: $(date +%s)-$RANDOM" \\
+  -d '{{"subject": "VPN drops every hour", "requester": {{"email": "ada@example.com", "name": "Ada"}},
+       "source": {{"channel": "api"}}, "impact": 2, "urgency": 2}}'
+
+See its owner:  frontline ticket list
+Watch events:   frontline tail
+Stop:           make down""")

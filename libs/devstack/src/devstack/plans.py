@@ -1,0 +1,71 @@
+"""What the supervisor runs: the services' processes and their settings."""
+
+import secrets
+
+import msgspec
+
+from devstack.databases import ServiceDatabase
+from devstack.folder import StackFolder, write_whole
+from devstack.ports import LOOPBACK, PortChooser
+from devstack.state import ServiceState, State
+from devstack.supervisor import Plan
+from devstack.topics import LOCAL_PARTITIONS
+
+SERVICES = {"intake": (8101, 9101, 9111), "routing": (8102, 9102, 9112)}
+"""Each service's usual ports: its API, its admin pages, and those of a worker that runs apart."""
+INSTALLATION = "local"
+
+
+def choose_services(known: State | None) -> dict[str, ServiceState]:
+    """Ports and passwords of all services: those of the last time where they can be had, so that addresses stay."""
+    chooser = PortChooser()
+    return {service: _choose(chooser, usual, known, service) for service, usual in SERVICES.items()}
+
+
+def _choose(chooser: PortChooser, usual: tuple[int, int, int], known: State | None, service: str) -> ServiceState:
+    last = known.services.get(service) if known else None
+    ports = (last.api_port, last.admin_port, last.worker_admin_port) if last else (0, 0, 0)
+    api, admin, worker_admin = (chooser.choose(*pair) for pair in zip(ports, usual, strict=True))
+    return ServiceState(
+        api_port=api,
+        admin_port=admin,
+        worker_admin_port=worker_admin,
+        owner_password=last.owner_password if last else secrets.token_hex(16),
+        runtime_password=last.runtime_password if last else secrets.token_hex(16),
+    )
+
+
+def migration_settings(database: ServiceDatabase) -> dict[str, str]:
+    """The environment of a service's `migrate`."""
+    # The settings demand an address of Kafka, which migrations never use and which is not known yet.
+    return {"FRONTLINE_DATABASE_URL": database.owner_url, "FRONTLINE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:9092"}
+
+
+def write_plans(folder: StackFolder, state: State, databases: dict[str, ServiceDatabase]) -> None:
+    """Leave the supervisor its list, readable by its owner only, because passwords stand in it."""
+    plans = [plan for service, own in state.services.items() for plan in _plans(folder, state, service, own, databases)]
+    write_whole(folder.processes, msgspec.json.encode(plans).decode())
+
+
+def _plans(
+    folder: StackFolder, state: State, service: str, own: ServiceState, databases: dict[str, ServiceDatabase]
+) -> list[Plan]:
+    settings = {
+        "FRONTLINE_INSTALLATION": INSTALLATION,
+        "FRONTLINE_DATABASE_URL": databases[service].runtime_url,
+        "FRONTLINE_KAFKA_BOOTSTRAP": state.kafka_bootstrap,
+        "FRONTLINE_KAFKA_PARTITIONS": str(LOCAL_PARTITIONS),
+        "FRONTLINE_API_HOST": LOOPBACK,
+        "FRONTLINE_API_PORT": str(own.api_port),
+        "FRONTLINE_API_CLIENTS_FILE": str(folder.clients),
+        "FRONTLINE_ADMIN_HOST": LOOPBACK,
+        "FRONTLINE_ADMIN_PORT": str(own.admin_port),
+        "FRONTLINE_LOG_FORMAT": "console",
+    }
+    if not state.split:
+        return [Plan(name=service, arguments=("-m", service, "serve"), environment=settings)]
+    worker = settings | {"FRONTLINE_ADMIN_PORT": str(own.worker_admin_port)}
+    return [
+        Plan(name=f"{service}-api", arguments=("-m", service, "api"), environment=settings),
+        Plan(name=f"{service}-worker", arguments=("-m", service, "worker"), environment=worker),
+    ]
