@@ -1,0 +1,1 @@
+"""Requesters: the people who ask, and the organisations that they belong to."""

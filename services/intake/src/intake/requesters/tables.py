@@ -1,0 +1,35 @@
+"""Tables of requesters and organisations."""
+
+from sqlalchemy import Column, DateTime, Index, Table, Text, UniqueConstraint, Uuid
+
+from intake.metadata import METADATA
+
+organisation = Table(
+    "organisation",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("support_plan", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("system", "external_id"),
+)
+
+requester = Table(
+    "requester",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("organisation_id", Uuid),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("system", "external_id"),
+    Index("requester_organisation", "organisation_id", "id"),
+)

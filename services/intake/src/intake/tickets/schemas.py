@@ -1,0 +1,371 @@
+"""What callers send and get about tickets. Every text, list and number has a limit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt
+
+from common.errors import InvalidInput
+from common.web import CommandModel, ResponseModel
+from contracts.envelope import Event, as_json
+from contracts.words import SkillNeed
+from intake.requesters.domain import GivenOrganisation, GivenRequester, given_requester
+from intake.tickets.domain import (
+    MAX_CUSTOM_FIELDS,
+    MAX_TAGS,
+    CancelReason,
+    CustomValue,
+    HoldReason,
+    Priority,
+    ResolutionCode,
+    RoutingState,
+    Status,
+    Ticket,
+)
+from intake.tickets.edits import Edit
+from intake.tickets.opening import NewTicket
+
+_MAX_WHOLE = 2**53
+"""Whole numbers up to here are the same in every JSON reader (RFC 8259, section 6)."""
+
+
+def _only_text(given: object) -> object:
+    if not isinstance(given, str):
+        raise ValueError("must be a text in RFC 3339")
+    return given
+
+
+Level = Annotated[StrictInt, Field(ge=1, le=4, description="1 is the most")]
+Word = Annotated[str, Field(max_length=200)]
+Subject = Annotated[str, Field(min_length=1, max_length=300)]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
+Language = Annotated[str, Field(max_length=35, pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$", description="BCP 47")]
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+CustomName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Whole = Annotated[StrictInt, Field(ge=-_MAX_WHOLE, le=_MAX_WHOLE)]
+CustomText = Annotated[str, Field(max_length=1000)]
+Custom = Annotated[
+    dict[CustomName, CustomText | StrictBool | Whole | StrictFloat | None], Field(max_length=MAX_CUSTOM_FIELDS)
+]
+Tier = Annotated[StrictInt, Field(ge=1, le=3)]
+
+
+class OrganisationBody(CommandModel):
+    """An organisation, given along with a person."""
+
+    external_id: str = Field(min_length=1, max_length=200)
+    name: str = Field(default="", max_length=300)
+
+
+class RequesterBody(CommandModel):
+    """A person: by `id` if known here, else by `system` and `external_id`, else by `email`."""
+
+    id: UUID | None = None
+    system: str = Field(default="", max_length=100)
+    external_id: str = Field(default="", max_length=200)
+    email: str = Field(default="", max_length=320, pattern=r"^([^@\s]+@[^@\s]+)?$")
+    name: str = Field(default="", max_length=300)
+    language: Language = ""
+    organisation: OrganisationBody | None = None
+
+    def given(self) -> GivenRequester | UUID:
+        """The person as the use case takes them.
+
+        Raises:
+            InvalidInput: no way, half a way or two ways of naming them.
+        """
+        if self.id is None:
+            organisation = self.organisation
+            return given_requester(
+                system=self.system,
+                external_id=self.external_id,
+                email=self.email,
+                name=self.name,
+                language=self.language,
+                organisation=GivenOrganisation(external_id=organisation.external_id, name=organisation.name)
+                if organisation
+                else None,
+            )
+        if self.model_fields_set - {"id"}:
+            raise InvalidInput(
+                "a requester named by id is named by nothing else", pointers=[("/requester", "id alone")]
+            )
+        return self.id
+
+
+class SourceBody(CommandModel):
+    """Where a ticket comes from; `system` and `external_ref` together are its natural key."""
+
+    channel: str = Field(min_length=1, max_length=50)
+    system: str = Field(default="", max_length=100)
+    external_ref: str = Field(default="", max_length=200)
+
+
+class SkillBody(CommandModel):
+    """A skill that the work needs: `level` at first, never below `hard_level` (0: may be dropped)."""
+
+    skill: str = Field(min_length=1, max_length=100)
+    level: Annotated[StrictInt, Field(ge=1, le=5)] = 1
+    hard_level: Annotated[StrictInt, Field(ge=0, le=5)] = 0
+
+    def need(self) -> SkillNeed:
+        """The value that events carry."""
+        return SkillNeed(skill=self.skill, level=self.level, hard_level=self.hard_level)
+
+
+Skills = Annotated[list[SkillBody], Field(max_length=20)]
+
+
+class OpenTicketBody(CommandModel):
+    """A ticket to be opened. `priority` follows impact and urgency unless it is given with its reason."""
+
+    subject: Subject
+    requester: RequesterBody
+    source: SourceBody
+    description: str = Field(default="", max_length=20_000, description="the first message")
+    organisation_id: UUID | None = None
+    category: Word = ""
+    component: Word = ""
+    product: Word = ""
+    impact: Level = 3
+    urgency: Level = 3
+    priority: Priority | None = None
+    priority_reason: str = Field(default="", max_length=500)
+    language: Language = ""
+    tags: Tags = Field(default=[])
+    custom: Custom = Field(default={})
+    skills_hint: Skills = Field(default=[])
+    tier_required: Tier = 1
+    proactive: StrictBool = False
+    follow_up_of: UUID | None = None
+
+    def wanted(self) -> NewTicket:
+        """What the use case takes.
+
+        Raises:
+            InvalidInput: the requester or the natural key is named by halves.
+        """
+        if bool(self.source.system) != bool(self.source.external_ref):
+            missing = "external_ref" if self.source.system else "system"
+            fault = (f"/source/{missing}", "system and external_ref go together")
+            raise InvalidInput("the natural reference is incomplete", pointers=[fault])
+        return NewTicket(
+            subject=self.subject,
+            requester=self.requester.given(),
+            channel=self.source.channel,
+            system=self.source.system,
+            external_ref=self.source.external_ref,
+            description=self.description,
+            organisation_id=self.organisation_id,
+            category=self.category,
+            component=self.component,
+            product=self.product,
+            impact=self.impact,
+            urgency=self.urgency,
+            priority=self.priority,
+            priority_reason=self.priority_reason,
+            language=self.language,
+            tags=tuple(self.tags),
+            custom=self.custom,
+            skills=tuple(skill.need() for skill in self.skills_hint),
+            tier_required=self.tier_required,
+            proactive=self.proactive,
+            follow_up_of=self.follow_up_of,
+        )
+
+
+class EditTicketBody(CommandModel):
+    """Fields to change; absent ones stay. `priority: null` takes an override back, `organisation_id: null` clears it.
+
+    `custom` is merged: a field given as null is removed.
+    """
+
+    subject: Subject | None = None
+    impact: Level | None = None
+    urgency: Level | None = None
+    priority: Priority | None = None
+    priority_reason: str = Field(default="", max_length=500)
+    language: Language | None = None
+    product: Word | None = None
+    tags: Tags | None = None
+    custom: Custom | None = None
+    organisation_id: UUID | None = None
+
+    def wanted(self) -> Edit:
+        """What the use case takes."""
+        given = self.model_fields_set
+        return Edit(
+            subject=self.subject,
+            impact=self.impact,
+            urgency=self.urgency,
+            priority=self.priority,
+            priority_reason=self.priority_reason,
+            use_matrix="priority" in given and self.priority is None,
+            language=self.language,
+            product=self.product,
+            tags=None if self.tags is None else tuple(self.tags),
+            custom=self.custom,
+            organisation_id=self.organisation_id,
+            no_organisation="organisation_id" in given and self.organisation_id is None,
+        )
+
+
+class ClassifyBody(CommandModel):
+    """The whole triage: what is left out is emptied. `by` is the agent who acts, unless said otherwise."""
+
+    category: Word = ""
+    component: Word = ""
+    skills_required: Skills = Field(default=[])
+    tier_required: Tier = 1
+    by: Literal["rule", "agent", "model", "requester", "system"] | None = None
+
+
+class HoldBody(CommandModel):
+    """Why to wait, and until when; `resume_at` is required for scheduled and maintenance, at most 90 days ahead."""
+
+    hold_reason: HoldReason
+    resume_at: Moment | None = None
+
+
+class ResolveBody(CommandModel):
+    """How it was solved; `skip_reason` says why no solution was evaluated."""
+
+    resolution_code: ResolutionCode
+    resolution_summary: str = Field(min_length=1, max_length=4000)
+    skip_reason: str = Field(default="", max_length=500)
+
+
+class CancelBody(CommandModel):
+    """Why it ends without a resolution."""
+
+    reason: CancelReason
+
+
+Several = Field(default=[], max_length=50)
+
+
+class ListTicketsQuery(CommandModel):
+    """Filters of the list. Values of one filter are alternatives, filters are joined; every tag given is needed.
+
+    `tier` is the tier that the ticket requires, `queue` the desk that its work was in last. Times are exclusive.
+    """
+
+    status: list[Status] = Several
+    priority: list[Priority] = Several
+    assignee: list[UUID] = Several
+    tier: list[Annotated[int, Field(ge=1, le=3)]] = Several
+    queue: list[UUID] = Several
+    routing_state: list[RoutingState] = Several
+    tag: list[Tag] = Several
+    requester: list[UUID] = Several
+    organisation: list[UUID] = Several
+    number: list[Annotated[int, Field(ge=1, le=_MAX_WHOLE)]] = Several
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    updated_after: Moment | None = None
+    updated_before: Moment | None = None
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at"] = "-created_at"
+    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before")
+    limit: int = Field(default=50, ge=1, le=200, description="Items in one page")
+
+
+class SourceShown(ResponseModel):
+    """Where a ticket came from."""
+
+    channel: str
+    system: str
+    external_ref: str
+
+
+class SkillShown(ResponseModel):
+    """A skill that the work needs."""
+
+    skill: str
+    level: int
+    hard_level: int
+
+
+class TicketBody(ResponseModel):
+    """A ticket. `owner_*`, `assignment_id`, `routing_state` and `queue_*` are what routing's events said last."""
+
+    id: UUID
+    number: int
+    reference: str
+    status: Status
+    subject: str
+    requester_id: UUID
+    organisation_id: UUID | None
+    source: SourceShown
+    category: str
+    component: str
+    product: str
+    impact: int
+    urgency: int
+    priority: Priority
+    priority_reason: str
+    language: str
+    tags: Sequence[str]
+    custom: Mapping[str, CustomValue]
+    skills: Sequence[SkillShown]
+    tier_required: int
+    proactive: bool
+    follow_up_of: UUID | None
+    first_response_at: datetime | None
+    hold_reason: HoldReason | None
+    resume_at: datetime | None
+    resolution_seq: int
+    resolution_code: ResolutionCode | None
+    resolution_summary: str
+    skip_reason: str
+    resolved_at: datetime | None
+    reopen_count: int
+    closed_at: datetime | None
+    cancel_reason: CancelReason | None
+    cancelled_at: datetime | None
+    first_owner_id: UUID | None
+    owner_id: UUID | None
+    owner_tier: int | None
+    assignment_id: UUID | None
+    owner_event_id: UUID | None
+    routing_state: RoutingState
+    routing_event_id: UUID | None
+    queue_id: UUID | None
+    queue_event_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+_SHOWN_AS_THEY_ARE = tuple(
+    field.name for field in fields(Ticket) if field.name in TicketBody.model_fields and field.name != "skills"
+)
+
+
+def show(ticket: Ticket) -> TicketBody:
+    """The ticket as callers see it."""
+    plain = {name: getattr(ticket, name) for name in _SHOWN_AS_THEY_ARE}
+    return TicketBody(
+        **plain,
+        reference=ticket.reference,
+        source=SourceShown(
+            channel=ticket.source_channel, system=ticket.source_system, external_ref=ticket.external_ref
+        ),
+        skills=[SkillShown(skill=need.skill, level=need.level, hard_level=need.hard_level) for need in ticket.skills],
+    )
+
+
+class EventsBody(ResponseModel):
+    """A ticket's own events in CloudEvents' JSON format; `last_sequence` is the `after_sequence` of the next call."""
+
+    items: list[dict[str, object]]
+    last_sequence: int
+
+
+def show_told(event: Event, effective_at: datetime) -> dict[str, object]:
+    """An event in CloudEvents' JSON format, with the time at which the timeline puts it."""
+    return as_json(event) | {"effectivetime": effective_at.isoformat()}

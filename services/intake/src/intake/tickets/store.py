@@ -1,0 +1,177 @@
+"""All SQL of tickets but their opening."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import RowMapping, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.errors import NotFound
+from contracts.envelope import Event
+from contracts.words import SkillNeed
+from intake.tickets.domain import (
+    CancelReason,
+    HoldReason,
+    Priority,
+    ResolutionCode,
+    RoutingState,
+    Status,
+    Ticket,
+)
+from intake.tickets.tables import kept_event, ticket
+
+_FIXED = frozenset({"id", "number", "requester_id", "source_channel", "source_system", "external_ref", "created_at"})
+_FIELDS = tuple(field.name for field in fields(Ticket))
+_SAVED = tuple(name for name in _FIELDS if name not in _FIXED)
+_SKILLS = list[SkillNeed]
+
+_one = select(ticket).where(ticket.c.id == bindparam("id"))
+_lock_one = _one.with_for_update()
+_save = update(ticket).where(ticket.c.id == bindparam("_id")).values({name: bindparam(name) for name in _SAVED})
+
+
+async def get_ticket(connection: AsyncConnection, ticket_id: UUID) -> Ticket:
+    """The ticket as committed.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    return _loaded((await connection.execute(_one, {"id": ticket_id})).mappings().one_or_none(), ticket_id)
+
+
+async def lock_ticket(connection: AsyncConnection, ticket_id: UUID) -> Ticket:
+    """The ticket, locked until the transaction ends.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    return _loaded(
+        (await connection.execute(_one.with_for_update(), {"id": ticket_id})).mappings().one_or_none(), ticket_id
+    )
+
+
+async def lock_tickets(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Those of the tickets that exist, by id, locked in the order of their ids."""
+    wanted = select(ticket).where(ticket.c.id.in_(sorted(ticket_ids))).order_by(ticket.c.id).with_for_update()
+    return {row["id"]: load(row) for row in (await connection.execute(wanted)).mappings()}
+
+
+async def find_by_ref(connection: AsyncConnection, system: str, external_ref: str) -> Ticket | None:
+    """The ticket under a natural key."""
+    wanted = select(ticket).where(
+        ticket.c.source_system == system, ticket.c.external_ref == external_ref, ticket.c.external_ref != ""
+    )
+    row = (await connection.execute(wanted)).mappings().one_or_none()
+    return load(row) if row else None
+
+
+async def find_last_follow_up(connection: AsyncConnection, ticket_id: UUID) -> UUID | None:
+    """The newest ticket that follows this one up."""
+    wanted = select(ticket.c.id).where(ticket.c.follow_up_of == ticket_id).order_by(ticket.c.id.desc()).limit(1)
+    return (await connection.execute(wanted)).scalar_one_or_none()
+
+
+async def save_ticket(connection: AsyncConnection, saved: Ticket) -> None:
+    """Write a locked ticket back."""
+    await connection.execute(_save, {"_id": saved.id, **_columns(saved)})
+
+
+async def save_projections(connection: AsyncConnection, saved: Sequence[Ticket]) -> None:
+    """Write back what routing's events changed on locked tickets, in one statement."""
+    rows = [
+        {
+            "id": one.id,
+            "status": one.status,
+            "moved_by": one.moved_by,
+            "first_owner_id": one.first_owner_id,
+            "owner_id": one.owner_id,
+            "owner_tier": one.owner_tier,
+            "assignment_id": one.assignment_id,
+            "owner_event_id": one.owner_event_id,
+            "routing_state": one.routing_state,
+            "routing_event_id": one.routing_event_id,
+            "queue_id": one.queue_id,
+            "queue_event_id": one.queue_event_id,
+            "updated_at": one.updated_at,
+        }
+        for one in saved
+    ]
+    await connection.execute(_SAVE_PROJECTIONS, {"rows": msgspec.json.encode(rows).decode()})
+
+
+async def add_kept_events(connection: AsyncConnection, events: Sequence[tuple[UUID, Event]]) -> None:
+    """Keep other services' events for the timelines of their tickets; one that is kept already stays as it is."""
+    rows = [
+        {
+            "ticket_id": ticket_id,
+            "source": event.source,
+            "seq": event.seq,
+            "event_id": event.id,
+            "type": event.type,
+            "occurred_at": event.time,
+            "actor": event.actor,
+            "correlation_id": event.correlation_id,
+            "causation_id": event.causation_id,
+            "traceparent": event.traceparent,
+            "data": event.data,
+        }
+        for ticket_id, event in events
+    ]
+    # A redrive gives events once more that were kept before their subject was parked.
+    await connection.execute(insert(kept_event).on_conflict_do_nothing(), rows)
+
+
+def load(row: RowMapping) -> Ticket:
+    """A row as a ticket, trusted as it stands."""
+    return Ticket(
+        **{name: row[name] for name in _FIELDS if name not in _CONVERTED},
+        status=Status(row["status"]),
+        priority=Priority(row["priority"]),
+        tags=tuple(row["tags"]),
+        skills=tuple(msgspec.convert(row["skills"], _SKILLS)),
+        hold_reason=HoldReason(row["hold_reason"]) if row["hold_reason"] else None,
+        resolution_code=ResolutionCode(row["resolution_code"]) if row["resolution_code"] else None,
+        cancel_reason=CancelReason(row["cancel_reason"]) if row["cancel_reason"] else None,
+        routing_state=RoutingState(row["routing_state"]),
+    )
+
+
+_CONVERTED = frozenset(
+    {"status", "priority", "tags", "skills", "hold_reason", "resolution_code", "cancel_reason", "routing_state"}
+)
+
+
+def _loaded(row: RowMapping | None, ticket_id: UUID) -> Ticket:
+    if row is None:
+        raise NotFound(f"there is no ticket {ticket_id}")
+    return load(row)
+
+
+def _columns(saved: Ticket) -> dict[str, object]:
+    columns: dict[str, object] = {name: getattr(saved, name) for name in _SAVED}
+    return columns | {
+        "tags": list(saved.tags),
+        "custom": dict(saved.custom),
+        "skills": msgspec.to_builtins(saved.skills),
+    }
+
+
+_SAVE_PROJECTIONS = text(
+    """
+    update ticket set
+      status = given.status, moved_by = given.moved_by, first_owner_id = given.first_owner_id,
+      owner_id = given.owner_id, owner_tier = given.owner_tier, assignment_id = given.assignment_id,
+      owner_event_id = given.owner_event_id, routing_state = given.routing_state,
+      routing_event_id = given.routing_event_id, queue_id = given.queue_id, queue_event_id = given.queue_event_id,
+      updated_at = given.updated_at
+    from jsonb_to_recordset(cast(:rows as jsonb)) as given(
+      id uuid, status text, moved_by text, first_owner_id uuid, owner_id uuid, owner_tier smallint,
+      assignment_id uuid, owner_event_id uuid, routing_state text, routing_event_id uuid, queue_id uuid,
+      queue_event_id uuid, updated_at timestamptz
+    )
+    where ticket.id = given.id
+    """
+)

@@ -1,0 +1,123 @@
+"""Tables of tickets.
+
+There are no foreign keys: rows are never deleted, references are written by statements that have just made or read
+what they name, and a check per row would cost the path on which every ticket is opened.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Sequence,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from intake.metadata import METADATA
+
+ticket_number = Sequence("ticket_number", metadata=METADATA)
+"""The running number. A refused or repeated opening may draw one for nothing: gaps are allowed."""
+
+ticket = Table(
+    "ticket",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("number", BigInteger, nullable=False, server_default=ticket_number.next_value()),
+    Column("status", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("requester_id", Uuid, nullable=False),
+    Column("organisation_id", Uuid),
+    Column("source_channel", Text, nullable=False),
+    Column("source_system", Text, nullable=False),
+    Column("external_ref", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("component", Text, nullable=False),
+    Column("product", Text, nullable=False),
+    Column("impact", SmallInteger, nullable=False),
+    Column("urgency", SmallInteger, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("priority_reason", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("custom", JSONB, nullable=False),
+    Column("skills", JSONB, nullable=False),
+    Column("tier_required", SmallInteger, nullable=False),
+    Column("proactive", Boolean, nullable=False),
+    Column("follow_up_of", Uuid),
+    Column("moved_by", Text, nullable=False, server_default=""),
+    Column("message_count", Integer, nullable=False, server_default=text("0")),
+    Column("agent_spoke_last", Boolean, nullable=False, server_default=text("false")),
+    Column("first_response_at", DateTime(timezone=True)),
+    Column("hold_reason", Text),
+    Column("resume_at", DateTime(timezone=True)),
+    Column("hold_generation", Integer, nullable=False, server_default=text("0")),
+    Column("resolution_seq", Integer, nullable=False, server_default=text("0")),
+    Column("resolution_code", Text),
+    Column("resolution_summary", Text, nullable=False, server_default=""),
+    Column("skip_reason", Text, nullable=False, server_default=""),
+    Column("resolved_at", DateTime(timezone=True)),
+    Column("reopen_count", Integer, nullable=False, server_default=text("0")),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("cancel_reason", Text),
+    Column("cancelled_at", DateTime(timezone=True)),
+    Column("first_owner_id", Uuid),
+    Column("owner_id", Uuid),
+    Column("owner_tier", SmallInteger),
+    Column("assignment_id", Uuid),
+    Column("owner_event_id", Uuid),
+    Column("routing_state", Text, nullable=False, server_default="none"),
+    Column("routing_event_id", Uuid),
+    Column("queue_id", Uuid),
+    Column("queue_event_id", Uuid),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Index("ticket_number_key", "number", unique=True),
+    Index(
+        "ticket_natural_key",
+        "source_system",
+        "external_ref",
+        unique=True,
+        postgresql_where=text("external_ref <> ''"),
+    ),
+    Index("ticket_created", "created_at", "id"),
+    Index("ticket_updated", "updated_at", "id"),
+    Index("ticket_status", "status", "created_at", "id"),
+    Index("ticket_requester", "requester_id", "created_at", "id"),
+    Index("ticket_owner", "owner_id", "created_at", "id", postgresql_where=text("owner_id is not null")),
+    Index("ticket_queue", "queue_id", "created_at", "id", postgresql_where=text("queue_id is not null")),
+    Index(
+        "ticket_organisation",
+        "organisation_id",
+        "created_at",
+        "id",
+        postgresql_where=text("organisation_id is not null"),
+    ),
+    Index("ticket_follow_up", "follow_up_of", postgresql_where=text("follow_up_of is not null")),
+    Index("ticket_tags", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'")),
+)
+
+kept_event = Table(
+    "kept_event",
+    METADATA,
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("occurred_at", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Column("causation_id", Text, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Other services' events about a ticket, as they came, for its timeline."""
