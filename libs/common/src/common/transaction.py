@@ -28,6 +28,12 @@ class Origin:
     causation_id: str = ""
     traceparent: str = ""
 
+    @property
+    def agent_id(self) -> UUID | None:
+        """The agent who acts, if one does."""
+        kind, _, identifier = self.actor.partition(":")
+        return UUID(identifier) if kind == "agent" else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PendingEvent:
