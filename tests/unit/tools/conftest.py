@@ -33,15 +33,20 @@ class House:
         path.write_text(text.replace(old, new, 1))
 
     def check_layers(self) -> tuple[int, str]:
-        """Run `tools.layers` on the copy: its exit code, and what it printed with white space made single."""
+        """Run `tools.layers` on the copy: its exit code, and what it printed."""
         command = [sys.executable, "-m", "tools.layers", str(self.root)]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        return ended.returncode, " ".join((ended.stdout + ended.stderr).split())
+        return ended.returncode, ended.stdout + ended.stderr
+
+
+def copy_house(root: Path) -> House:
+    """A copy of every package under `root`."""
+    for folder in ("libs", "services"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=_LEFT_OUT)
+    return House(root=root)
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     """A copy of every package for this test alone."""
-    for folder in ("libs", "services"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=_LEFT_OUT)
-    return House(root=tmp_path)
+    return copy_house(tmp_path)
