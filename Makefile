@@ -1,7 +1,7 @@
 # Frontline. `make` alone lists the targets. All that must be there: make, and python3 (3.11 or newer) with venv and pip.
 
 PYTHON ?= python3
-# Passed to the command behind a target, for example: make test ARGS="tests/unit -k outbox"
+# Passed to the command behind a target, for example: make test ARGS="tests/unit -k outbox" (then without the checks)
 ARGS ?=
 
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
@@ -28,7 +28,7 @@ run: .venv/.installed ## Start the local stack, then print its addresses, a key 
 down: .venv/.installed ## Stop the local stack (ARGS=--wipe also removes its data)
 	@$(BIN)/frontline down $(ARGS)
 
-test: check ## Run the checks, then every test, on a real PostgreSQL and Kafka (ARGS= for pytest)
+test: $(if $(filter tests/%,$(ARGS)),.venv/.installed,check) ## Run the checks, then every test, on a real PostgreSQL and Kafka (ARGS= for pytest)
 	@$(BIN)/python -m pytest $(if $(filter tests/%,$(ARGS)),,$(TESTS)) $(ARGS)
 
 check: .venv/.installed ## Run everything that needs no server: lint, types, layers, rules, generated documents

@@ -93,7 +93,9 @@ def _works(python: Path) -> bool:
 
 
 def _uv(*arguments: str) -> None:
-    _run([str(UV), *arguments, "--quiet"], f"run uv {' '.join(arguments[:2])}")
+    # A person sees how the download goes on; a log need not list every package.
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]
+    _run([str(UV), *arguments, *quiet], f"run uv {' '.join(arguments[:2])}")
 
 
 def _run(command: Sequence[str], purpose: str) -> None:
