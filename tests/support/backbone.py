@@ -3,19 +3,30 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from msgspec.structs import replace
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from common.backbone.consume import run_consumer
+from common.backbone.consumer import Handler, caused_by
 from common.clock import Clock, SystemClock
 from common.database import Database
+from common.ids import new_id
 from common.migrate import migrate
 from common.settings import DatabaseSettings, KafkaSettings
 from common.transaction import Origin, PublishedEvent, Transaction
+from contracts.envelope import Event, Header, encode_headers, kafka_headers
+from contracts.intake import TicketClosed
+from contracts.registry import encode_body
 from contracts.routing import WorkDequeued
+from contracts.topics import topic_name
 from tests.support.servers import Servers
 
 ORIGIN = Origin(actor="service:test", correlation_id="c-1")
@@ -104,3 +115,124 @@ async def running(
 
 def no_beat() -> None:
     """For loops that want to tell that they live."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inbox:
+    """A consuming service of a test: its database keeps a row for each effect, and it has one handler.
+
+    `poison` holds subjects whose events raise.
+    """
+
+    database: Database
+    kafka: KafkaSettings
+    topic: str
+    poison: set[str] = field(default_factory=set[str])
+
+    async def apply(self, tx: Transaction, events: Sequence[Event]) -> None:
+        """One effect and one outgoing event for each event."""
+        for event in events:
+            if event.subject in self.poison:
+                raise ValueError(f"cannot stomach {event.subject}")
+            body = WorkDequeued(ticket_id=UUID(event.subject_id), reason="closed")
+            tx.add_events(event.subject, [body], origin=caused_by(event, service="routing"))
+        await tx.connection.execute(
+            text(
+                "insert into effect (subject, seq, event_id)"
+                " select * from unnest(cast(:s as text[]), cast(:n as bigint[]), cast(:i as uuid[]))"
+            ),
+            {"s": [e.subject for e in events], "n": [e.seq for e in events], "i": [e.id for e in events]},
+        )
+
+    @property
+    def handlers(self) -> list[Handler]:
+        """The one handler."""
+        return [Handler(name="effects", types=frozenset({TicketClosed.event_type}), apply=self.apply)]
+
+    def consume(self, stop: asyncio.Event, *, bootstrap: bool = False) -> Coroutine[Any, Any, None]:
+        """The consumer's loop."""
+        return run_consumer(
+            database=self.database,
+            kafka=self.kafka,
+            service="routing",
+            sources=["intake"],
+            handlers=self.handlers,
+            beat=no_beat,
+            stop=stop,
+            bootstrap=bootstrap,
+        )
+
+    async def effects(self) -> dict[str, list[int]]:
+        """Numbers of the applied events in the order in which they were applied, by subject."""
+        async with self.database.read() as connection:
+            rows = await connection.execute(text("select subject, seq from effect order by position"))
+        found: dict[str, list[int]] = {}
+        for subject, seq in rows:
+            found.setdefault(subject, []).append(seq)
+        return found
+
+    async def parked(self) -> dict[str, str]:
+        """Reason by parked subject."""
+        async with self.database.read() as connection:
+            rows = await connection.execute(text("select subject, reason from parked_subject"))
+        return {row.subject: row.reason for row in rows}
+
+
+@asynccontextmanager
+async def inbox(servers: Servers, url: str, prefix: str, *, clock: Clock | None = None) -> AsyncGenerator[Inbox]:
+    """A fresh consuming service and the topic that it reads."""
+    kafka = kafka_settings(servers, prefix)
+    topic = topic_name("intake", prefix)
+    await create_topics(kafka, [topic])
+    async with migrated(url, clock=clock) as database:
+        async with database.begin(ORIGIN) as tx:
+            await tx.connection.execute(
+                text(
+                    "create table effect"
+                    " (position bigint generated always as identity, subject text, seq bigint, event_id uuid)"
+                )
+            )
+        yield Inbox(database=database, kafka=kafka, topic=topic)
+
+
+def event_of(ticket_id: UUID, seq: int, **changes: Any) -> Event:
+    """An event as intake would publish it."""
+    event = Event(
+        id=new_id(),
+        source="/frontline/test/intake",
+        type=TicketClosed.event_type,
+        subject=f"ticket/{ticket_id}",
+        seq=seq,
+        time=datetime.now(UTC),
+        data=encode_body(TicketClosed(ticket_id=ticket_id, closure="auto")),
+    )
+    return replace(event, **changes)
+
+
+async def write_records(inbox: Inbox, events: Sequence[Event]) -> None:
+    """Write events to the topic in this order, as some producer would."""
+    await write_raw(inbox, [(event.subject_id.encode(), headers_of(event), event.data) for event in events])
+
+
+def headers_of(event: Event) -> list[Header]:
+    """The headers of an event's record."""
+    packed = encode_headers(
+        event_id=event.id,
+        source=event.source,
+        event_type=event.type,
+        subject=event.subject,
+        time=event.time,
+        traceparent=event.traceparent,
+    )
+    return kafka_headers(packed, event.seq)
+
+
+async def write_raw(inbox: Inbox, records: Sequence[tuple[bytes | None, Sequence[Header], bytes | None]]) -> None:
+    """Write (key, headers, value) to the topic, whatever they hold."""
+    producer = AIOKafkaProducer(bootstrap_servers=inbox.kafka.bootstrap, enable_idempotence=True)
+    await producer.start()
+    try:
+        sent = [await producer.send(inbox.topic, value, key=key, headers=headers) for key, headers, value in records]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()

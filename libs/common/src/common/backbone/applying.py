@@ -101,19 +101,12 @@ class Applier:
         for stream, pairs in streams.items():
             try:
                 with foreign_errors():
-                    await self._run_one(tx, [event for _, event in pairs])
+                    await run_one(tx, self.handlers, [event for _, event in pairs], source=self.database.source)
             except Unavailable:
                 raise
             except Exception as error:
                 _log.exception("parking %s %s", *stream)
                 _give_up(plan, stream, [delivery for delivery, _ in pairs], error)
-
-    async def _run_one(self, tx: Transaction, events: Sequence[Event]) -> None:
-        async with tx.savepoint():
-            await dispatch(tx, self.handlers, events)
-            # Whatever would fail at COMMIT must fail here, where it is known whose fault it is.
-            await flush_events(tx, self.database.source)
-            await tx.connection.execute(_CHECK_CONSTRAINTS)
 
     async def _keep(self, tx: Transaction, plan: Plan, batch_streams: int) -> None:
         if plan.parkings:
@@ -137,6 +130,20 @@ async def dispatch(tx: Transaction, handlers: Sequence[Handler], events: Sequenc
         concerned = [event for event in events if event.type in handler.types]
         if concerned:
             await handler.apply(tx, concerned)
+
+
+async def run_one(tx: Transaction, handlers: Sequence[Handler], events: Sequence[Event], *, source: str) -> None:
+    """Apply events of one stream in a savepoint, with everything that would fail at COMMIT checked inside it.
+
+    Args:
+        source: the `ce_source` of what they cause.
+    Raises:
+        Exception: of a handler; the savepoint is rolled back.
+    """
+    async with tx.savepoint():
+        await dispatch(tx, handlers, events)
+        await flush_events(tx, source)
+        await tx.connection.execute(_CHECK_CONSTRAINTS)
 
 
 def slice_items(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -5,6 +5,7 @@ byte, a number beyond 64 bits, a key too long for an index) is found here.
 """
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 import msgspec
 
@@ -28,15 +29,24 @@ def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Br
         event = decode_event(record.headers, record.value)
     except (UndecodableRecord, AttributeError) as error:  # a header without a value has no `decode`
         subject = _find_subject(record.headers)
-        return Broken(record=record, stream=(producer, subject) if subject else None, error=str(error))
+        stream = (producer, subject) if subject else None
+        return Broken(record=record, stream=stream, seq=_find_seq(record.headers), error=str(error))
     if event.source.rpartition("/")[2] != producer:
         # Its numbers belong to another stream; nothing here can say which.
-        return Broken(record=record, stream=None, error=f"source {event.source!r} does not write to this topic")
+        return Broken(record=record, stream=None, seq=0, error=f"source {event.source!r} does not write to this topic")
     if not _is_storable(event.subject):
-        return Broken(record=record, stream=None, error="ce_subject is too long or holds a NUL byte")
+        return Broken(record=record, stream=None, seq=0, error="ce_subject is too long or holds a NUL byte")
     if event.seq > _MAX_SEQ:
-        return Broken(record=record, stream=(producer, event.subject), error="ce_subjectseq is too large")
+        return Broken(record=record, stream=(producer, event.subject), seq=0, error="ce_subjectseq is too large")
     return Delivery(record=record, stream=(producer, event.subject), event=event)
+
+
+def find_event_id(headers: Sequence[Header]) -> UUID | None:
+    """The id of a record that may be broken elsewhere; None where it cannot be read."""
+    try:
+        return UUID(dict(headers)["ce_id"].decode())
+    except (KeyError, ValueError):
+        return None
 
 
 def pack_headers(headers: Sequence[Header]) -> bytes:
@@ -56,6 +66,14 @@ def _find_subject(headers: Sequence[Header]) -> str:
         return ""
     kind, _, identifier = subject.partition("/")
     return subject if kind and identifier and _is_storable(subject) else ""
+
+
+def _find_seq(headers: Sequence[Header]) -> int:
+    try:
+        seq = int(dict(headers)["ce_subjectseq"])
+    except (KeyError, TypeError, ValueError):
+        return 0
+    return seq if 0 < seq <= _MAX_SEQ else 0
 
 
 def _is_storable(subject: str) -> bool:

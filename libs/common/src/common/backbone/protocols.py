@@ -274,8 +274,12 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Broken:
-    """A record that cannot be read; `stream` is None where it does not even say what it is about."""
+    """A record that cannot be read.
+
+    `stream` is None where it does not even say what it is about, `seq` 0 where it does not say its number.
+    """
 
     record: Record
     stream: Stream | None
+    seq: int
     error: str

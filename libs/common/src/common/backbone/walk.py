@@ -52,15 +52,14 @@ def plan_batch(
             continue
         stream = item.stream
         if isinstance(item, Broken):
-            fault = ("undecodable", item.error)
-            seq = 0
+            seq, fault = item.seq, ("undecodable", item.error)
         else:
             seq = item.event.seq
             last = plan.cursors.get(stream) or cursors.get(stream)
-            if _is_repeat(item, last):
+            if is_repeat(item, last):
                 plan.duplicates += 1
                 continue
-            fault = _find_fault(item, last, late_starters)
+            fault = find_fault(item, last, late_starters)
             if fault is None and stream not in waiting:
                 plan.deliveries.append(item)
                 plan.cursors[stream] = Cursor(seq, item.event.id)
@@ -73,14 +72,15 @@ def plan_batch(
     return plan
 
 
-def _is_repeat(item: Delivery, last: Cursor | None) -> bool:
+def is_repeat(item: Delivery, last: Cursor | None) -> bool:
+    """Whether this very event was applied before. The same number with another id is no repeat but a fork."""
     if last is None or item.event.seq > last.seq:
         return False
     return item.event.seq < last.seq or item.event.id == last.event_id
 
 
-def _find_fault(item: Delivery, last: Cursor | None, late_starters: Collection[Place]) -> tuple[str, str] | None:
-    """(reason, in words) why the event cannot follow the last one; None where it can."""
+def find_fault(item: Delivery, last: Cursor | None, late_starters: Collection[Place]) -> tuple[str, str] | None:
+    """(reason, in words) why an event that is no repeat cannot follow the last one; None where it can."""
     seq = item.event.seq
     if last is None:
         known = seq == 1 or item.record.place in late_starters

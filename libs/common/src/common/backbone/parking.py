@@ -1,0 +1,266 @@
+"""What operators see of parked subjects, and what they may do about them. Every action is kept with who and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.backbone.decoding import find_event_id, pack_headers, unpack_headers
+from common.backbone.protocols import Place, Record
+from common.errors import Conflict, NotFound
+from common.transaction import Transaction
+
+_SUMMARY = text(
+    """
+    select p.source, p.subject, p.reason, p.error, p.attempts, p.next_attempt_at, p.parked_at,
+      (select count(*) from parked_event e where e.source = p.source and e.subject = p.subject) as events
+    from parked_subject p
+    where (p.source, p.subject) > (:after_source, :after_subject)
+      and (:reason = '' or p.reason = :reason)
+      and (:subject = '' or (p.source = :source and p.subject = :subject))
+    order by p.source, p.subject limit :limit
+    """
+)
+_EVENTS = text(
+    """
+    select topic, partition, position, seq, headers, payload from parked_event
+    where source = :source and subject = :subject order by seq, position limit :limit
+    """
+)
+_POISON = text(
+    """
+    select topic, partition, position, key, headers, payload, error, seen_at from poison_record
+    order by seen_at desc, topic, partition, position desc limit :limit
+    """
+)
+_LOCK = text("select 1 from parked_subject where source = :source and subject = :subject for update")
+_RETRY = text(
+    """
+    update parked_subject set next_attempt_at = :now, attempts = 0
+    where source = :source and subject = :subject
+    """
+)
+_RELEASE = text("delete from parked_subject where source = :source and subject = :subject")
+_REMOVE = text(
+    """
+    delete from parked_event e
+    using unnest(cast(:topics as text[]), cast(:partitions as int[]), cast(:positions as bigint[]))
+      as gone (topic, partition, position)
+    where e.topic = gone.topic and e.partition = gone.partition and e.position = gone.position
+    """
+)
+_NOTE = text(
+    """
+    insert into parking_action (action, source, subject, seq, headers, payload, actor, reason, acted_at)
+    values (:action, :source, :subject, :seq, :headers, :payload, :actor, :reason, :now)
+    """
+)
+_MOVE_CURSOR = text(
+    """
+    insert into subject_cursor as c (source, subject, last_seq, last_event_id) values (:source, :subject, :seq, :id)
+    on conflict (source, subject) do update
+    set last_seq = excluded.last_seq, last_event_id = excluded.last_event_id where c.last_seq < excluded.last_seq
+    """
+)
+_NOBODY = UUID(int=0)
+"""Stands where the last event before a gap was never seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParkedSubject:
+    """One parked stream.
+
+    Attributes:
+        source: the producing service.
+        reason: "failed", "gap", "fork" or "undecodable".
+        attempts: redrives that failed.
+        next_attempt_at: None where it is held until somebody acts.
+        events: how many wait.
+    """
+
+    source: str
+    subject: str
+    reason: str
+    error: str
+    attempts: int
+    next_attempt_at: datetime | None
+    parked_at: datetime
+    events: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParkedEvent:
+    """One record behind a parked subject, exactly as it came; `seq` is 0 where it could not be read."""
+
+    seq: int
+    record: Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoisonRecord:
+    """A record that no subject could be found for, exactly as it came."""
+
+    record: Record
+    error: str
+    seen_at: datetime
+
+
+async def list_parked(
+    connection: AsyncConnection, *, after: tuple[str, str] = ("", ""), reason: str = "", limit: int = 100
+) -> list[ParkedSubject]:
+    """Parked subjects in the order of (source, subject).
+
+    Args:
+        after: (source, subject) of the last one seen.
+        reason: only those parked for it; empty for all.
+    """
+    return await _list_summaries(connection, after=after, reason=reason, limit=limit)
+
+
+async def get_parked(
+    connection: AsyncConnection, *, source: str, subject: str
+) -> tuple[ParkedSubject, list[ParkedEvent]]:
+    """One parked subject and everything that waits behind it, in the order in which it will be applied.
+
+    Raises:
+        NotFound: it is not parked.
+    """
+    found = await _list_summaries(connection, only=(source, subject))
+    if not found:
+        raise NotFound(f"{subject} of {source} is not parked")
+    return found[0], await list_events(connection, source=source, subject=subject)
+
+
+async def list_events(
+    connection: AsyncConnection, *, source: str, subject: str, limit: int | None = None
+) -> list[ParkedEvent]:
+    """What waits behind a parked subject, in the order in which it will be applied; all of it without a limit."""
+    found = await connection.execute(_EVENTS, {"source": source, "subject": subject, "limit": limit})
+    return [ParkedEvent(seq=row.seq, record=_record(row, key=None)) for row in found]
+
+
+async def list_poison(connection: AsyncConnection, *, limit: int = 100) -> list[PoisonRecord]:
+    """Records that no subject could be found for, newest first."""
+    found = await connection.execute(_POISON, {"limit": limit})
+    return [PoisonRecord(record=_record(row, key=row.key), error=row.error, seen_at=row.seen_at) for row in found]
+
+
+async def redrive_parked(
+    tx: Transaction, *, source: str, subject: str, actor: str, reason: str, over_gap: bool = False
+) -> None:
+    """Have a parked subject tried again at once, with its back-off begun anew.
+
+    Args:
+        actor: who asks, for instance "client:ops".
+        over_gap: the missing events are lost: let the first parked one follow whatever was applied last.
+    Raises:
+        NotFound: it is not parked.
+    """
+    stream = {"source": source, "subject": subject}
+    await _lock(tx, stream)
+    if over_gap:
+        for event in await list_events(tx.connection, **stream, limit=1):
+            await tx.connection.execute(_MOVE_CURSOR, {**stream, "seq": event.seq - 1, "id": _NOBODY})
+    await tx.connection.execute(_RETRY, {**stream, "now": tx.now})
+    await _note(tx, stream, "redrive_over_gap" if over_gap else "redrive", actor=actor, reason=reason)
+
+
+async def discard_parked(tx: Transaction, *, source: str, subject: str, actor: str, reason: str, count: int = 1) -> int:
+    """Give up the first events behind a parked subject; they are kept with the reason. The rest is tried at once.
+
+    Args:
+        count: how many; all that wait if there are fewer.
+    Returns:
+        how many were discarded.
+    Raises:
+        NotFound: it is not parked.
+        Conflict: code "reason_required".
+    """
+    if not reason.strip():
+        raise Conflict("say why these events are given up", code="reason_required")
+    stream = {"source": source, "subject": subject}
+    await _lock(tx, stream)
+    events = await list_events(tx.connection, **stream, limit=count)
+    for event in events:
+        await _note(tx, stream, "discard", actor=actor, reason=reason, event=event)
+        if event.seq:
+            cursor = {"seq": event.seq, "id": find_event_id(event.record.headers) or _NOBODY}
+            await tx.connection.execute(_MOVE_CURSOR, {**stream, **cursor})
+    await remove_events(tx, events)
+    if await list_events(tx.connection, **stream, limit=1):
+        await tx.connection.execute(_RETRY, {**stream, "now": tx.now})
+    else:
+        await tx.connection.execute(_RELEASE, stream)
+    return len(events)
+
+
+async def remove_events(tx: Transaction, events: Sequence[ParkedEvent]) -> None:
+    """Take records away from behind their parked subject."""
+    await tx.connection.execute(
+        _REMOVE,
+        {
+            "topics": [event.record.place.topic for event in events],
+            "partitions": [event.record.place.partition for event in events],
+            "positions": [event.record.offset for event in events],
+        },
+    )
+
+
+async def _lock(tx: Transaction, stream: dict[str, str]) -> None:
+    if (await tx.connection.execute(_LOCK, stream)).one_or_none() is None:
+        raise NotFound(f"{stream['subject']} of {stream['source']} is not parked")
+
+
+async def _note(
+    tx: Transaction, stream: dict[str, str], action: str, *, actor: str, reason: str, event: ParkedEvent | None = None
+) -> None:
+    await tx.connection.execute(
+        _NOTE,
+        {
+            **stream,
+            "action": action,
+            "seq": event.seq if event else None,
+            "headers": pack_headers(event.record.headers) if event else None,
+            "payload": event.record.value if event else None,
+            "actor": actor,
+            "reason": reason,
+            "now": tx.now,
+        },
+    )
+
+
+async def _list_summaries(
+    connection: AsyncConnection,
+    *,
+    after: tuple[str, str] = ("", ""),
+    reason: str = "",
+    only: tuple[str, str] = ("", ""),
+    limit: int = 1,
+) -> list[ParkedSubject]:
+    found = await connection.execute(
+        _SUMMARY,
+        {
+            "after_source": after[0],
+            "after_subject": after[1],
+            "reason": reason,
+            "source": only[0],
+            "subject": only[1],
+            "limit": limit,
+        },
+    )
+    return [ParkedSubject(**row) for row in found.mappings()]
+
+
+def _record(row: Row[Any], *, key: bytes | None) -> Record:
+    return Record(
+        place=Place(row.topic, row.partition),
+        offset=row.position,
+        key=key,
+        value=row.payload,
+        headers=unpack_headers(row.headers),
+        written_at_ms=0,
+    )
