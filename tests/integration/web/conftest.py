@@ -1,8 +1,8 @@
 """The notes service on a database of its own, spoken to over its real ASGI application."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -35,7 +35,12 @@ class Notes:
     def key(self, *scopes: str, client_id: str = "tester") -> dict[str, str]:
         """A header with a new key of these scopes."""
         key = create_key(self.clients_file, client_id, scopes=scopes, now=self.clock.now())
+        self.reload_clients()
         return {"authorization": f"Bearer {key}"}
+
+    def reload_clients(self) -> None:
+        """Let the application look at its clients file at the next request."""
+        self.clock.move(timedelta(seconds=1))
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class NoteText(CommandModel):
     """What a caller sends."""
 
     text: Annotated[str, Field(min_length=1, max_length=200)]
-    tags: Annotated[list[str], Field(max_length=5)] = []
+    tags: Annotated[tuple[str, ...], Field(max_length=5)] = ()
 
 
 class Note(ResponseModel):

@@ -2,8 +2,8 @@
 
 LAYERS = (
     "service",
-    "admin",
-    "web",
+    "process",
+    "admin | http | web",
     "backbone | timers | feed",
     "migrate",
     "database",

@@ -68,5 +68,11 @@ async def serve_http(app: ASGIApp, listener: socket.socket, pulse: Pulse, *, dra
     def stop() -> None:
         server.should_exit = True
 
-    async with until_stopped(pulse, stop):
-        await server.serve(sockets=[listener])
+    try:
+        async with until_stopped(pulse, stop):
+            await server.serve(sockets=[listener])
+    finally:
+        # uvicorn closes what it opened only when it is not cancelled.
+        for opened in getattr(server, "servers", ()):
+            opened.close()
+        listener.close()

@@ -15,6 +15,8 @@ from common.errors import FrontlineError, InvalidInput, Misconfigured, NotFound
 from common.settings import ServiceSettings
 from common.web.access import Clients
 from common.web.context import Edge, Gate, context_of
+from common.web.documents import documents_router
+from common.web.feed import events_router
 from common.web.middleware import RequestMiddleware
 from common.web.openapi import describe
 from common.web.problems import MethodNotAllowed, PayloadTooLarge, from_validation, problem_response
@@ -53,7 +55,10 @@ def create_app(*, name: str, routers: Sequence[APIRouter], settings: ServiceSett
         app.add_exception_handler(kind, handler)
     for router in routers:
         _add_routes(app, router)
-    describe(app, name)
+    _add_routes(app, events_router)
+    _add_routes(app, documents_router(app))
+    _check_names(app)
+    describe(app)
     return app
 
 
@@ -69,6 +74,13 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
             path = getattr(route, "path", route)
             raise Misconfigured(f"{path}: give its router the route class TransactionalRoute or ReadRoute")
         app.router.routes.append(route)
+
+
+def _check_names(app: FastAPI) -> None:
+    names = [route.operation_id for route in app.routes if isinstance(route, ScopedRoute)]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise Misconfigured(f"two routes are named {min(map(str, twice))}; names become operation ids")
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

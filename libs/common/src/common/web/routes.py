@@ -5,14 +5,14 @@ endpoint in a savepoint, render its answer or its refusal, write its events, kee
 and only then answer. A query: the same way in, then one read-only connection where the endpoint asks for it.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from common.errors import Misconfigured, Refused
+from common.errors import InvalidInput, Misconfigured, Refused
 from common.outbox import flush_events
 from common.transaction import Origin, Transaction
 from common.web import idempotency
@@ -35,15 +35,18 @@ class ScopedRoute(APIRoute):
     def get_route_handler(self) -> RouteHandler:
         """See `fastapi.routing.APIRoute`: called once, while the route is built."""
         self.scopes = _take_scopes(self)
+        self.operation_id = self.operation_id or self.name
         self.check_shape()
         inner = super().get_route_handler()
         path = self.path_format
+        known = frozenset(_query_names(self.dependant))
 
         async def handle(request: Request) -> Response:
             context = context_of(request)
             context.route = path
             edge = edge_of(request)
             self._admit(request, context, edge)
+            _check_query(request, known)
             return await self.serve(request, context, edge, inner)
 
         return handle
@@ -75,7 +78,7 @@ class ReadRoute(ScopedRoute):
         """See `ScopedRoute`."""
         if self.methods != {"GET"}:
             raise Misconfigured(f"{self.path}: a ReadRoute answers GET alone")
-        self._needs_connection = _asks_for(self.dependant, connection_of)
+        self._needs_connection = asks_for(self.dependant, connection_of)
 
     async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
         """See `ScopedRoute`."""
@@ -171,5 +174,22 @@ def _take_scopes(route: APIRoute) -> frozenset[str]:
     return frozenset[str]().union(*(needs.scopes for needs in declared))
 
 
-def _asks_for(dependant: Dependant, call: Callable[..., Any]) -> bool:
-    return dependant.call is call or any(_asks_for(inner, call) for inner in dependant.dependencies)
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
+
+
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    """Refuse a parameter that the route does not have: a misspelt filter would silently show everything."""
+    if not request.scope["query_string"]:
+        return
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        faults = [(f"query/{name}", "unknown parameter") for name in unknown]
+        raise InvalidInput("the address holds an unknown parameter", code="unknown_parameter", pointers=faults)
+
+
+def asks_for(dependant: Dependant, call: Callable[..., Any]) -> bool:
+    """Whether an endpoint takes this dependency, at whatever depth."""
+    return dependant.call is call or any(asks_for(inner, call) for inner in dependant.dependencies)
