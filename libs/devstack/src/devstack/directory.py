@@ -1,5 +1,66 @@
-"""The starting directory of a local stack: agents of three tiers, their skills, desks."""
+"""The starting directory of a local stack: skills, agents of three tiers who are online, and desks."""
+
+from collections.abc import Mapping
+
+from common.errors import Refused
+from devstack.client import Client
+
+_SKILLS = ("billing", "database", "email", "network", "security")
+_MAX_WEIGHT = 60
+"""Fifteen urgent tickets each, so that somebody who plays with the stack does not run out of agents at once."""
+_AGENTS = (
+    ("Ada Obi", 1, ("network", "email"), {"network": 2, "email": 3}),
+    ("Ben Roth", 1, ("network", "email"), {"network": 1, "email": 2, "security": 1}),
+    ("Chloe Marin", 1, ("billing",), {"billing": 3, "email": 1}),
+    ("Dev Patel", 2, ("network", "database"), {"network": 4, "database": 3, "security": 2}),
+    ("Elif Kaya", 2, ("billing", "database"), {"billing": 4, "database": 4, "email": 2}),
+    ("Farid Haddad", 3, ("network", "database", "email", "billing"), {
+        "network": 5, "database": 5, "security": 5, "email": 4, "billing": 3,
+    }),
+)  # fmt: skip
+"""Name, tier, teams, skills with levels."""
+_QUEUES: tuple[Mapping[str, object], ...] = (
+    {"name": "Network", "priority": 10, "match": {"category": {"in": ["network", "vpn", "wifi"]}},
+     "primary_teams": ["network"]},
+    {"name": "Billing", "priority": 20, "match": {"category": {"eq": "billing"}}, "primary_teams": ["billing"]},
+)  # fmt: skip
+"""What neither matches goes to the desk that every installation has."""
+
+_ALREADY_THERE = frozenset({"skill_exists", "email_taken"})
+"""Refusals of what a start long ago, whose idempotency keys are forgotten, has made."""
 
 
 def create_directory(routing_url: str, key: str) -> None:
-    """Create it unless there are agents already."""
+    """Create it in an installation that is new. A repeat after an interruption creates nothing twice.
+
+    Raises:
+        Unavailable: routing does not answer.
+        Refused: it does not accept an entry.
+    """
+    routing = Client("routing", routing_url, key)
+    for skill in _SKILLS:
+        _create(routing, "/v1/skills", {"name": skill}, key=f"skill-{skill}")
+    for name, tier, teams, skills in _AGENTS:
+        first = name.partition(" ")[0].lower()
+        agent: dict[str, object] = {
+            "name": name,
+            "email": f"{first}@support.example",
+            "tier": tier,
+            "teams": list(teams),
+            "skills": skills,
+            "max_weight": _MAX_WEIGHT,
+            "presence": "online",
+        }
+        _create(routing, "/v1/agents", agent, key=f"agent-{first}")
+    existing = {queue["name"] for queue in routing.get("/v1/queues")}
+    for queue in _QUEUES:
+        if queue["name"] not in existing:
+            _create(routing, "/v1/queues", queue, key=f"queue-{queue['name']}")
+
+
+def _create(routing: Client, path: str, body: Mapping[str, object], *, key: str) -> None:
+    try:
+        routing.send("POST", path, body, idempotency_key=f"starting-{key}")
+    except Refused as refused:
+        if refused.code not in _ALREADY_THERE:
+            raise

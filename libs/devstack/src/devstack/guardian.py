@@ -3,6 +3,8 @@
 The guardian starts the servers in a new temporary folder, writes their addresses as one JSON line to its standard
 output and waits for the end of its standard input. That end comes when the asker closes it, and also when the asker is
 killed with -9; then the guardian stops the servers and deletes the folder.
+
+With `--durable` PostgreSQL syncs to disk and Kafka runs with full compilation, as benchmarks need it.
 """
 
 import json
@@ -15,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from common.errors import FrontlineError
+from devstack.kafka import FULL_JVM, SMALL_JVM
 from devstack.progress import Cancel, Interrupted, Silent
 from devstack.servers import EmbeddedServers, start_both
 
@@ -26,8 +29,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _close_input)
     folder = Path(tempfile.mkdtemp(prefix="frontline-test-"))
     folder.chmod(0o711)  # root's PostgreSQL runs as `nobody`, who must be able to pass
+    durable = sys.argv[1:] == ["--durable"]
     servers = EmbeddedServers(
-        postgres=folder / "postgres", kafka=folder / "kafka", logs=folder / "logs", for_tests=True
+        postgres=folder / "postgres",
+        kafka=folder / "kafka",
+        logs=folder / "logs",
+        fsync=durable,
+        jvm_options=FULL_JVM if durable else SMALL_JVM,
     )
     try:
         addresses = start_both(servers, progress=Silent(), cancel=Cancel())

@@ -14,9 +14,10 @@ from devstack.folder import write_whole
 from devstack.ports import LOOPBACK, answers
 from devstack.processes import Running, find_running, last_line, run_quietly, start_detached, stop
 
-_HEAP = "-Xmx384m"
-_JVM_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED")
-"""Enough for development; a benchmark brings its own heap and full compilation."""
+SMALL_JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""Enough for development and tests, and quick to start."""
+FULL_JVM = ("-Xmx1g",)
+"""For benchmarks: more heap, full compilation."""
 _START_S = 60.0
 _PAUSE_S = 0.02
 _PROPERTIES = """\
@@ -44,7 +45,7 @@ share.coordinator.state.topic.replication.factor=1
 class EmbeddedKafka:
     """One broker that is its own controller, its data in `<folder>/data`."""
 
-    def __init__(self, folder: Path, *, log: Path, jvm_options: Sequence[str] = (_HEAP, *_JVM_OPTIONS)) -> None:
+    def __init__(self, folder: Path, *, log: Path, jvm_options: Sequence[str] = SMALL_JVM) -> None:
         """Args: folder: need not exist."""
         self._folder = folder
         self._log = log
@@ -115,6 +116,7 @@ class EmbeddedKafka:
         return [
             str(_java_binary()),
             *self._jvm_options,
+            "--enable-native-access=ALL-UNNAMED",
             f"-Djava.io.tmpdir={scratch}",
             f"-Dlog4j2.configurationFile={Path(__file__).with_name('kafka-log4j2.properties')}",
             "-cp",

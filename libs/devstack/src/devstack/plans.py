@@ -60,7 +60,6 @@ def _plans(
         "FRONTLINE_API_CLIENTS_FILE": str(folder.clients),
         "FRONTLINE_ADMIN_HOST": LOOPBACK,
         "FRONTLINE_ADMIN_PORT": str(own.admin_port),
-        "FRONTLINE_LOG_FORMAT": "console",
     }
     if not state.split:
         return [Plan(name=service, arguments=("-m", service, "serve"), environment=settings)]

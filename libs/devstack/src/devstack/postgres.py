@@ -19,22 +19,22 @@ from devstack.processes import Running, run_quietly, stop
 _SERVER_OPTIONS = (
     f"listen_addresses={LOOPBACK}",
     "unix_socket_directories=",  # a socket's path may not exceed 107 bytes, a checkout's may
-    "max_connections=300",
-    "shared_buffers=128MB",
+    "max_connections=400",
+    "shared_buffers=256MB",
     "scram_iterations=1",  # passwords here are 128 random bits: more rounds would only slow connecting down
 )
-_TEST_OPTIONS = ("fsync=off", "full_page_writes=off", "max_connections=400", "autovacuum_naptime=15s")
-"""A test's data need to survive a killed server, not a power cut."""
+_WITHOUT_SYNC = ("fsync=off", "full_page_writes=off")
+"""A test's data must survive a killed server, not a power cut."""
 
 
 class EmbeddedPostgres:
     """One server: its data folder, its superuser's password beside it, its log."""
 
-    def __init__(self, data: Path, *, log: Path, for_tests: bool = False) -> None:
+    def __init__(self, data: Path, *, log: Path, fsync: bool = True) -> None:
         """Args: data: need not exist; for root, its parent must be reachable by `nobody`."""
         self._data = data
         self._log = log
-        self._options = _SERVER_OPTIONS + (_TEST_OPTIONS if for_tests else ())
+        self._options = _SERVER_OPTIONS + (() if fsync else _WITHOUT_SYNC)
         self._password_file = data.with_name("postgres-password")
 
     def url(self, port: int) -> str:

@@ -1,13 +1,13 @@
 """Where PostgreSQL and Kafka come from: given addresses, containers if asked for, else programs of Python packages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import FrontlineError
 from devstack.jars import cache_folder, fetch_jars
-from devstack.kafka import EmbeddedKafka
+from devstack.kafka import SMALL_JVM, EmbeddedKafka
 from devstack.ports import LOOPBACK, PortChooser, is_free
 from devstack.postgres import EmbeddedPostgres
 from devstack.progress import Cancel, Progress
@@ -36,11 +36,18 @@ class EmbeddedServers:
     """Both servers of one folder, as plain processes."""
 
     def __init__(
-        self, *, postgres: Path, kafka: Path, logs: Path, usual: UsualPorts | None = None, for_tests: bool = False
+        self,
+        *,
+        postgres: Path,
+        kafka: Path,
+        logs: Path,
+        usual: UsualPorts | None = None,
+        fsync: bool = True,
+        jvm_options: Sequence[str] = SMALL_JVM,
     ) -> None:
-        """Args: postgres, kafka: data folders, which need not exist; for_tests: no fsync."""
-        self._postgres = EmbeddedPostgres(postgres, log=logs / "postgres.log", for_tests=for_tests)
-        self._kafka = EmbeddedKafka(kafka, log=logs / "kafka.log")
+        """Args: postgres, kafka: data folders, which need not exist; fsync: PostgreSQL's data survive a power cut."""
+        self._postgres = EmbeddedPostgres(postgres, log=logs / "postgres.log", fsync=fsync)
+        self._kafka = EmbeddedKafka(kafka, log=logs / "kafka.log", jvm_options=jvm_options)
         self._usual = usual or UsualPorts()
         self._ports = PortChooser()
 

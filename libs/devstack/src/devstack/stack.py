@@ -16,6 +16,7 @@ from common.errors import Conflict, Unavailable
 from common.web.clients import SCOPES, create_key, list_clients, revoke_key
 from devstack.databases import ServiceDatabase, create_database
 from devstack.folder import StackFolder, write_whole
+from devstack.loglines import sentence
 from devstack.plans import SERVICES, choose_services, migration_settings, write_plans
 from devstack.processes import Running, find_running, last_line, run_quietly, start_detached, stop
 from devstack.progress import Cancel, Progress
@@ -200,7 +201,7 @@ class Stack:
         for name, process in status.processes.items() if status else ():
             if process.last_exit == _TO_BE_MENDED or process.restarts >= _DEATHS_TO_GIVE_UP:
                 log = self.folder.logs / f"{name}.log"
-                raise Unavailable(f"{name} does not stay up: {last_line(log)} (see {log})")
+                raise Unavailable(f"{name} does not stay up: {sentence(last_line(log))} (see {log})")
 
     def _end_services(self) -> None:
         supervisor = self.supervisor()

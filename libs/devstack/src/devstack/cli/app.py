@@ -6,7 +6,12 @@ import typer
 
 from common.errors import FrontlineError, Misconfigured
 from devstack.cli import stack
+from devstack.cli.agents import agents
 from devstack.cli.console import note
+from devstack.cli.keys import keys
+from devstack.cli.operations import operations
+from devstack.cli.tail import tail
+from devstack.cli.tickets import tickets
 
 app = typer.Typer(
     help="Frontline: the local stack, tickets, agents and operations.",
@@ -14,8 +19,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (stack.up, stack.down, stack.status, stack.logs):
+for command in (stack.up, stack.down, stack.status, stack.logs, tail):
     app.command()(command)
+app.add_typer(keys, name="keys")
+app.add_typer(tickets, name="ticket")
+app.add_typer(agents, name="agent")
+app.add_typer(operations, name="ops")
 
 
 def main() -> None:

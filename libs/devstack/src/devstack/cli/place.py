@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from common.errors import Misconfigured
+from common.settings import KafkaSettings
 from devstack.folder import StackFolder
 from devstack.state import State, development_key, read_state
 
@@ -16,6 +18,10 @@ Folder = Annotated[
     typer.Option(
         envvar="FRONTLINE_CLI_FOLDER", help="The local stack's folder, by default .frontline in the checkout."
     ),
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+ActingFor = Annotated[
+    str, typer.Option("--as", metavar="AGENT", help="The id of the agent who acts; the key needs the scope act-as.")
 ]
 
 
@@ -26,8 +32,6 @@ class Installation:
     intake_url: str = ""
     routing_url: str = ""
     key: str = ""
-    kafka_bootstrap: str = ""
-    topic_prefix: str = ""
 
 
 def stack_folder(given: Path | None) -> Path:
@@ -58,9 +62,28 @@ def find_installation() -> Installation:
         intake_url=given["INTAKE_URL"] or (known.api_url("intake") if known else ""),
         routing_url=given["ROUTING_URL"] or (known.api_url("routing") if known else ""),
         key=given["KEY"] or ("" if elsewhere else key),
-        kafka_bootstrap=os.environ.get("FRONTLINE_CLI_KAFKA_BOOTSTRAP") or (state.kafka_bootstrap if state else ""),
-        topic_prefix=os.environ.get("FRONTLINE_CLI_TOPIC_PREFIX", ""),
     )
+
+
+def find_kafka() -> KafkaSettings:
+    """The cluster that `FRONTLINE_CLI_KAFKA_*` variables name, with the services' own words; else the local stack's.
+
+    Raises:
+        Misconfigured: a value cannot be used, or no cluster is known.
+    """
+    given = {name: os.environ.get(f"FRONTLINE_CLI_KAFKA_{name.upper()}") for name in KafkaSettings.model_fields}
+    values = {name: value for name, value in given.items() if value}
+    if "bootstrap" not in values:
+        state, _ = _local()
+        if state is None:
+            raise Misconfigured("no local stack is known and FRONTLINE_CLI_KAFKA_BOOTSTRAP is not set")
+        values["bootstrap"] = state.kafka_bootstrap
+    try:
+        return KafkaSettings.model_validate(values)
+    except ValidationError as wrong:
+        fault = wrong.errors(include_input=False)[0]
+        name = "_".join(str(part) for part in fault["loc"]).upper()
+        raise Misconfigured(f"FRONTLINE_CLI_KAFKA_{name}: {fault['msg']}") from None
 
 
 def _local() -> tuple[State | None, str]:

@@ -14,7 +14,8 @@ from common.errors import Misconfigured, NotFound
 from devstack.cli.console import Steps, note, say, say_table
 from devstack.cli.place import Folder, stack_folder
 from devstack.directory import create_directory
-from devstack.folder import StackFolder
+from devstack.folder import StackFolder, write_whole
+from devstack.loglines import readable
 from devstack.servers import Addresses
 from devstack.stack import Outcome, Stack, Wish
 from devstack.state import read_state
@@ -38,9 +39,12 @@ def up(
     with _interrupted_once(), Steps() as steps:
 
         def fill(outcome: Outcome) -> None:
-            steps.step("directory", "creating")
-            create_directory(outcome.state.api_url("routing"), outcome.key)
-            steps.step("directory", "ready")
+            made = stack.folder.directory_made
+            if not made.exists():
+                steps.step("directory", "creating agents, skills and desks")
+                create_directory(outcome.state.api_url("routing"), outcome.key)
+                write_whole(made, "")
+                steps.step("directory", "ready")
 
         try:
             outcome = stack.bring_up(wish, steps, then=fill)
@@ -97,11 +101,11 @@ def logs(
         raise NotFound(f"no log of {process}; there are {', '.join(files) or 'none'}")
     with files[process].open(errors="replace") as log:
         for line in log.readlines()[-_LAST_LINES:]:
-            say(line.rstrip("\n"))
+            say(readable(line.rstrip("\n")))
         while follow:
             line = log.readline()
             if line:
-                say(line.rstrip("\n"))
+                say(readable(line.rstrip("\n")))
             else:
                 time.sleep(_PAUSE_S)
 
@@ -144,8 +148,8 @@ Open a ticket:
 curl -sS {intake}/v1/tickets \\
   -H 'Authorization: Bearer {outcome.key}' \\
   -H 'Content-Type: application/json' -H "Idempotency-Key: $(date +%s)-$RANDOM" \\
-  -d '{{"subject": "VPN drops every hour", "requester": {{"email": "ada@example.com", "name": "Ada"}},
-       "source": {{"channel": "api"}}, "impact": 2, "urgency": 2}}'
+  -d '{{"subject": "VPN drops every hour", "requester": {{"email": "grace@example.com", "name": "Grace"}},
+       "source": {{"channel": "api"}}, "category": "network", "skills_hint": [{{"skill": "network", "level": 2}}]}}'
 
 See its owner:  frontline ticket list
 Watch events:   frontline tail
