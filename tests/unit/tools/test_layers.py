@@ -68,6 +68,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     assert code == 1
     # Each is a section: its name, a line of dashes as long, the arrows.
     heads = list(re.finditer(r"^(?P<name>.+)\n-{5,}$", printed, re.MULTILINE))
+    assert heads, printed
     ends = [head.start() for head in heads[1:]] + [len(printed)]
     return {head["name"]: printed[head.end() : end] for head, end in zip(heads, ends, strict=True)}
 
