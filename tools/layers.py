@@ -198,8 +198,8 @@ def _lint(tree: Tree, contracts: Sequence[Contract]) -> bool:
     packages = (*tree.libraries, *tree.services)
     # import-linter finds packages by name: those of this tree must come before any installed copy.
     sys.path[:0] = [str(package.folder.parent) for package in packages]
-    # It prints through a console that would wrap long module names where no terminal gives a width.
-    os.environ.setdefault("COLUMNS", "160")
+    # It prints through a console that would break long module names at the width of the terminal.
+    os.environ["COLUMNS"] = "160"
     from importlinter.application.use_cases import lint_imports
     from importlinter.configuration import configure
 
