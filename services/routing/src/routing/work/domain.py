@@ -25,6 +25,14 @@ RING_EXACT, RING_NEAR, RING_HARD_ONLY = 1, 2, 3
 STARVED, GUARD_TURN, CRITICAL, COMFORTABLE, LATE = -2, -1, 1, 2, 3
 """In which order a freed agent takes tickets, lowest first. A late ticket counts as GUARD_TURN when it is its turn."""
 
+BAND_NAMES = {
+    STARVED: "starved",
+    GUARD_TURN: "guard_turn",
+    CRITICAL: "critical",
+    COMFORTABLE: "comfortable",
+    LATE: "late",
+}
+
 Packing = Literal["fit", "spread"]
 Cause = Literal["pull", "arrival"]
 
@@ -61,8 +69,9 @@ class WorkFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `enqueued_at` survives every hand-back; the caller moves it later by the time that the clock was paused, because
     paused time is not wait. `tau` is the target of the running clock, `deadline` the moment it runs out. Without
-    `teams` any team will do, with an empty `language` any language. `excluded` maps agents to the end of their
-    exclusion. `offered`: the desk offers work, so a decision reserves the agent instead of assigning.
+    `teams` any team will do, without `language` any agent; an agent without `languages` may be given all of them.
+    `excluded` maps agents to the end of their exclusion. `offered`: the desk offers work, so a decision reserves the
+    agent instead of assigning.
     """
 
     ticket_id: UUID
@@ -98,7 +107,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     idle_cap: int = 30 * MINUTE
     levels_to_full_proficiency: int = 4
     packing: Packing = "fit"
-    """"fit" where tickets of weight 2 or more exist, as in the default weights; "spread" where every ticket weighs 1."""
+    """Best fit wherever tickets of weight 2 or more exist; "spread" is for pools where every ticket weighs 1."""
 
     value: Mapping[str, int] = msgspec.field(
         default_factory=lambda: {"low": 1, "normal": 2, "high": 4, "urgent": 8},
@@ -163,13 +172,15 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """Why a ticket waits.
 
-    `missing` names what no known agent could ever give, present or not. `next_ring_at` is None in the last ring.
-    `ahead` counts the waiting tickets of the same needs, weight and priority that go first.
+    `order` is the place inside the band, least first. `missing` names what no known agent could ever give, present or
+    not. `next_ring_at` is None in the last ring. `ahead` counts the waiting tickets of the same needs, weight, target
+    and value that go first.
     """
 
     ticket_id: UUID
     ring: int
     band: int
+    order: int
     wait: int
     slack: int
     funnel: Funnel

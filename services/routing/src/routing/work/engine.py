@@ -2,30 +2,23 @@
 
 import hashlib
 from collections.abc import Sequence
+from heapq import heapify, heappop, heapreplace
 from uuid import UUID
 
 import msgspec
 
-from routing.work.domain import (
-    COMFORTABLE,
-    CRITICAL,
-    GUARD_TURN,
-    LATE,
-    RING_EXACT,
-    RING_HARD_ONLY,
-    RING_NEAR,
-    STARVED,
-    AgentFacts,
-    CostTerms,
-    Decision,
-    Funnel,
-    Policy,
-    SkillNeed,
-    Waiting,
-    WorkFacts,
-)
+from routing.work.domain import AgentFacts, Cause, Decision, Policy, Waiting, WorkFacts
+from routing.work.rule.backlog import Backlog, Place, place_of
+from routing.work.rule.needs import NeedsBook
+from routing.work.rule.price import Market, Offer
+from routing.work.rule.reach import Watch, count_funnel, missing, reachable
+from routing.work.rule.roster import Agent, Profile, Roster
+from routing.work.rule.stages import Stage
+from routing.work.rule.waiting import Work
+from routing.work.rule.wheel import Wheel
 
-FILTERS = Funnel.__struct_fields__[1:]
+Fronts = list[tuple[Place, int, Profile]]
+"""A heap of where the first ticket for each profile stands."""
 
 
 class Engine:
@@ -33,44 +26,70 @@ class Engine:
 
     The caller tells what it knows with `put_*` and `remove_*`, then asks `decide`. After each `decide` no waiting
     ticket is left that some agent could take. A decision raises the agent's load here at once; if it cannot be
-    committed, `undo` takes it back. Equal calls in equal order give equal decisions.
+    committed, `undo` takes it back. Equal calls in equal order give equal decisions. Time never goes back: an earlier
+    `now` counts as the latest one seen. After a restart put the agents before the tickets; it is much faster.
     """
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._agents: dict[UUID, AgentFacts] = {}
-        self._works: dict[UUID, WorkFacts] = {}
-        self._freed: set[UUID] = set()
-        self._arrived: set[UUID] = set()
-        self._looked_at: dict[UUID, int] = {}
+        self._roster = Roster()
+        self._book = NeedsBook(policy, self._roster)
+        self._market = Market(policy, self._roster)
+        self._backlog = Backlog(self._roster)
+        self._wheel = Wheel()
+        self._watch = Watch(self._roster)
+        self._works: dict[int, Work] = {}
+        self._freed: dict[Profile, dict[int, Agent]] = {}
+        self._arrived: dict[int, Work] = {}
+        self._relaxed: dict[int, int] = {}
         self._pulls = 0
+        self._serial = 0
         self._latest = 0
+
+    # What the caller knows
 
     def put_agent(self, facts: AgentFacts, now: int) -> None:
         """Insert an agent or replace what is known of one."""
         self._latest = max(self._latest, now)
-        before = self._agents.get(facts.agent_id)
-        self._agents[facts.agent_id] = facts
-        self._freed.discard(facts.agent_id)
-        if _can_take_more(before, facts):
-            self._freed.add(facts.agent_id)
+        number = facts.agent_id.int
+        agent = self._roster.agents.get(number)
+        profile = agent.profile if agent and _alike(agent.facts, facts) else self._find_profile(facts)
+        widened = facts.present and facts.offers_left > 0
+        if agent is None:
+            agent = Agent(number)
+            agent.learn(facts, profile)
+            self._roster.enlist(agent)
+        else:
+            could_take = agent.facts.present and agent.offers_left > 0
+            freer = facts.capacity_quarters - facts.load_quarters > agent.free or profile is not agent.profile
+            waits_for_decide = number in self._freed.get(agent.profile, ())
+            widened = widened and (not could_take or freer or waits_for_decide)
+            self._relearn(agent, facts, profile)
+        if widened:
+            self._freed.setdefault(profile, {})[number] = agent
 
     def remove_agent(self, agent_id: UUID) -> None:
         """Forget an agent; one that is not known is no error."""
-        self._agents.pop(agent_id, None)
-        self._freed.discard(agent_id)
+        agent = self._roster.agents.get(agent_id.int)
+        if agent is not None:
+            self._forget(agent)
 
     def put_work(self, facts: WorkFacts, now: int) -> None:
         """Insert a waiting ticket or replace what is known of one."""
         self._latest = max(self._latest, now)
-        self._works[facts.ticket_id] = facts
-        self._arrived.add(facts.ticket_id)
+        self._drop(facts.ticket_id.int)
+        self._serial += 1
+        work = self._make_work(facts)
+        self._works[work.number] = self._arrived[work.number] = work
+        work.needs.waiting += 1
+        self._watch.add(work)
 
     def remove_work(self, ticket_id: UUID) -> None:
         """Forget a ticket; one that does not wait is no error."""
-        self._works.pop(ticket_id, None)
-        self._arrived.discard(ticket_id)
-        self._looked_at.pop(ticket_id, None)
+        self._drop(ticket_id.int)
+        self._watch.forget(ticket_id.int)
+
+    # What follows
 
     def decide(self, now: int) -> list[Decision]:
         """Match everything that can be matched.
@@ -80,262 +99,309 @@ class Engine:
         later ring than before goes, in band order, to the cheapest agent that can take it, if there is one.
         """
         now = self._latest = max(self._latest, now)
-        self._arrived |= {i for i, work in self._works.items() if self._may_go_to_more(work, now)}
         decisions: list[Decision] = []
-        while decision := self._next_pull(now):
-            decisions.append(self._apply(decision))
-        for work in sorted((self._works[i] for i in self._arrived), key=lambda work: self._order(work, now)):
-            if agents := self._takers(work, now):
-                decisions.append(self._apply(self._choose(work, agents, "arrival", self._band(work, now), now)))
-        self._freed.clear()
-        self._arrived.clear()
-        self._looked_at = dict.fromkeys(self._works, now)
+        self._fire_timers(now)
+        if self._freed:
+            for work in self._arrived.values():
+                self._line_up(work, now)
+            self._pull(decisions, now)
+            self._freed.clear()
+        if self._arrived:
+            self._place_arrived(decisions, now)
+            self._arrived.clear()
+        self._watch.look(self._works)
         return decisions
 
     def undo(self, decisions: Sequence[Decision]) -> None:
         """Take back decisions that were not committed, the last ones made; facts put since then must be put again."""
         for decision in reversed(decisions):
-            agent = self._agents.get(decision.agent_id)
+            agent = self._roster.agents.get(decision.agent_id.int)
             if agent is not None:
-                self._agents[agent.agent_id] = msgspec.structs.replace(
-                    agent,
-                    load_quarters=agent.load_quarters - decision.work.weight_quarters,
-                    offers_left=agent.offers_left + decision.work.offered,
-                    idle_since=decision.agent_idle_since,
-                )
-                self._freed.add(agent.agent_id)
+                self._roster.unseat(agent)
+                agent.load -= decision.work.weight_quarters
+                agent.offers_left += decision.work.offered
+                agent.idle_since = decision.agent_idle_since
+                self._roster.seat(agent)
+                if agent.pool is not None:
+                    self._freed.setdefault(agent.profile, {})[agent.number] = agent
             self._pulls -= decision.cause == "pull"
-            self._works[decision.ticket_id] = decision.work
-            self._arrived.add(decision.ticket_id)
+            self.put_work(decision.work, self._latest)
 
     def next_timer(self, now: int) -> int | None:
-        """When to call `decide` again even if nothing happens: a ring opens or an exclusion ends. None: never."""
-        times = [
-            at
-            for work in self._works.values()
-            for at in (*self._ring_times(work), *work.excluded.values())
-            if at > max(now, self._latest)
-        ]
-        return min(times, default=None)
+        """When to call `decide` again even if nothing happens: a ring or band changes, an exclusion ends. None: never.
+
+        Never earlier than `now`.
+        """
+        at = self._wheel.next_at()
+        return None if at is None else max(at, now)
+
+    def relaxed(self) -> list[tuple[UUID, int]]:
+        """Tickets that still wait and for which a later ring opened since the last call, with the ring open now."""
+        opened = [(self._works[number].facts.ticket_id, ring) for number, ring in self._relaxed.items()]
+        self._relaxed.clear()
+        return opened
+
+    def unroutable_changes(self) -> list[tuple[UUID, tuple[str, ...]]]:
+        """Waiting tickets found unroutable since the last call, with what is missing, or routable again: ()."""
+        return self._watch.pop_news()
 
     def unroutable(self, ticket_id: UUID) -> tuple[str, ...] | None:
-        """What no known agent could ever give this waiting ticket; None if one could.
+        """What no known agent could ever give this waiting ticket; None if one could. Exclusions do not count.
 
         Where every single requirement is met by someone but not all by one agent, all of them are named.
 
         Raises:
             KeyError: the ticket does not wait.
         """
-        work = self._works[ticket_id]
-        needs: list[tuple[str, list[bool]]] = []
-        agents = list(self._agents.values())
-        needs.append((f"tier {work.tier_required}", [a.tier >= work.tier_required for a in agents]))
-        needs += [
-            (f"skill {n.skill} at level {n.hard_level}", [a.skills.get(n.skill, 0) >= n.hard_level for a in agents])
-            for n in work.needs
-            if n.hard_level
-        ]
-        if work.language:
-            needs.append((f"language {work.language}", [work.language in a.languages for a in agents]))
-        if work.teams:
-            teams = work.teams | work.overflow_teams
-            needs.append((f"team {' or '.join(sorted(teams))}", [bool(teams & a.teams) for a in agents]))
-        units = work.weight_quarters / 4
-        needs.append((f"capacity {units:g}", [a.capacity_quarters >= work.weight_quarters for a in agents]))
-        if any(all(column) for column in zip(*(met for _, met in needs), strict=True)):
-            return None
-        return tuple(name for name, met in needs if not any(met)) or tuple(name for name, _ in needs)
+        work = self._works[ticket_id.int]
+        weight = work.facts.weight_quarters
+        reached = reachable(self._roster, work.needs, weight)
+        return None if reached else missing(self._roster, work.needs, weight)
 
     def explain(self, ticket_id: UUID, now: int) -> Waiting:
-        """Why a ticket waits.
+        """Why a ticket waits. Looks at every waiting ticket of the same needs, weight, target and value.
 
         Raises:
             KeyError: the ticket does not wait.
         """
         now = max(now, self._latest)
-        work = self._works[ticket_id]
-        peers = [
-            other
-            for other in self._works.values()
-            if _peer_key(other) == _peer_key(work) and self._order(other, now) < self._order(work, now)
-        ]
-        ring = self._ring(work, now)
+        facts = self._works[ticket_id.int].facts
+        work = self._look_at(facts, now)
+        place = place_of(work, now)
+        peers = (
+            entry[5]
+            for bucket in self._backlog.buckets(work.needs)
+            if bucket.lane_key == (facts.weight_quarters, facts.tau, work.value)
+            for entry in bucket.entries
+            if entry[5].bucket is bucket
+        )
         return Waiting(
             ticket_id=ticket_id,
-            ring=ring,
-            band=self._band(work, now),
-            wait=now - work.enqueued_at,
-            slack=work.deadline - now,
-            funnel=self._funnel(work, ring, now),
+            ring=work.ring,
+            band=place[0],
+            order=place[1],
+            wait=now - facts.enqueued_at,
+            slack=facts.deadline - now,
+            funnel=count_funnel(self._roster, work),
             missing=self.unroutable(ticket_id) or (),
-            next_ring_at=min((at for at in self._ring_times(work) if at > now), default=None),
-            ahead=len(peers),
+            next_ring_at=work.stage.next_ring_at(now),
+            ahead=sum(place_of(peer, now) < place for peer in peers),
         )
 
     def preview(self, facts: WorkFacts, now: int) -> Decision | None:
         """To whom this ticket would go if it arrived now; None if it would wait. Changes nothing."""
         now = max(now, self._latest)
-        agents = self._takers(facts, now)
-        return self._choose(facts, agents, "arrival", self._band(facts, now), now) if agents else None
+        work = self._look_at(facts, now)
+        best, second = self._market.cheapest_two(work, now)
+        return self._decision(work, best, second, "arrival", work.stage.band(now), now) if best else None
 
     def fingerprint(self) -> str:
-        """A hash over all that future decisions depend on: equal states give equal fingerprints."""
-        state = (
-            self._latest,
-            self._pulls % self._policy.guard_every_pulls,
-            [self._agents[i] for i in sorted(self._agents)],
-            [self._works[i] for i in sorted(self._works)],
-            sorted(self._freed),
-            sorted(self._arrived),
-        )
-        return hashlib.sha256(msgspec.msgpack.encode(state, order="sorted")).hexdigest()
+        """A hash over all that later decisions depend on: equal states give equal fingerprints."""
+        agents = [
+            (agent.facts, agent.load, agent.offers_left, agent.idle_since)
+            for _, agent in sorted(self._roster.agents.items())
+        ]
+        works = [
+            (msgspec.structs.replace(work.facts, excluded={}), sorted(work.facts.excluded.items()), work.ring)
+            for _, work in sorted(self._works.items())
+        ]
+        freed = sorted(agent.facts.agent_id for group in self._freed.values() for agent in group.values())
+        arrived = sorted(work.facts.ticket_id for work in self._arrived.values())
+        state = (self._latest, self._pulls % self._policy.guard_every_pulls, agents, works, freed, arrived)
+        return hashlib.sha256(msgspec.json.encode(state, order="deterministic")).hexdigest()
 
-    def _ring_times(self, work: WorkFacts) -> tuple[int, int]:
-        policy = self._policy
-        by_wait = work.enqueued_at - (-policy.ring_near_wait_percent * work.tau // 100)
-        by_slack = work.deadline - policy.ring_near_slack_percent * work.tau // 100
-        return min(by_wait, by_slack, work.deadline + 1), work.deadline + 1
+    # Steps of a decision
 
-    def _ring(self, work: WorkFacts, now: int) -> int:
-        near_at, hard_only_at = self._ring_times(work)
-        return RING_EXACT if now < near_at else RING_NEAR if now < hard_only_at else RING_HARD_ONLY
+    def _fire_timers(self, now: int) -> None:
+        for work in self._wheel.pop_due(now):
+            ring, excluded = work.ring, work.excluded
+            self._backlog.withdraw(work)
+            self._line_up(work, now)
+            if work.ring != ring:
+                self._relaxed[work.number] = work.ring
+            if work.ring != ring or work.excluded != excluded:
+                self._arrived[work.number] = work
 
-    def _band(self, work: WorkFacts, now: int) -> int:
-        slack = work.deadline - now
-        if now - work.enqueued_at > self._policy.starved_after_taus * work.tau:
-            return STARVED
-        if slack < 0:
-            return LATE
-        return CRITICAL if slack * 100 <= self._policy.critical_slack_percent * work.tau else COMFORTABLE
+    def _pull(self, decisions: list[Decision], now: int) -> None:
+        fronts: dict[bool, Fronts] = {}
+        while True:
+            guard = (self._pulls + 1) % self._policy.guard_every_pulls == 0
+            front = self._next_front(fronts, guard=guard, now=now)
+            if front is None:
+                return
+            place, work = front
+            best, second = self._market.cheapest_two(work, now)
+            assert best is not None
+            group = self._freed.get(best.agent.profile, {})
+            pulled = best.number in group
+            decisions.append(self._assign(work, best, second, "pull" if pulled else "arrival", place[0], now))
+            if (pulled and best.agent.pool is None) or best.agent.free <= 0:
+                group.pop(best.number, None)
 
-    def _order(self, work: WorkFacts, now: int, *, guard: bool = False) -> tuple[int, int, int, int, UUID]:
-        band = self._band(work, now)
-        if band == LATE and guard:
-            band = GUARD_TURN
-        if band == COMFORTABLE:
-            key = -(((now - work.enqueued_at) << 80) // (work.tau * work.tau))
-        else:
-            key = work.deadline if band == CRITICAL else work.enqueued_at
-        return band, key, -self._policy.value.get(work.priority, 1), work.enqueued_at, work.ticket_id
-
-    def _may_go_to_more(self, work: WorkFacts, now: int) -> bool:
-        seen = self._looked_at.get(work.ticket_id, now)
-        return self._ring(work, seen) != self._ring(work, now) or any(
-            seen < until <= now for until in work.excluded.values()
-        )
-
-    def _next_pull(self, now: int) -> Decision | None:
-        guard = (self._pulls + 1) % self._policy.guard_every_pulls == 0
-        freed = [self._agents[i] for i in self._freed]
-        for work in sorted(self._works.values(), key=lambda work: self._order(work, now, guard=guard)):
-            if any(self._first_failing(a, work, self._ring(work, now), now) is None for a in freed):
-                band = self._order(work, now, guard=guard)[0]
-                return self._choose(work, self._takers(work, now), "pull", band, now)
+    def _next_front(self, fronts: dict[bool, Fronts], *, guard: bool, now: int) -> tuple[Place, Work] | None:
+        """The first ticket that some freed agent can take."""
+        heap = fronts.get(guard)
+        if heap is None:
+            found = ((self._front(profile, guard=guard, now=now), profile) for profile in self._freed)
+            heap = fronts[guard] = [(front[0], profile.index, profile) for front, profile in found if front]
+            heapify(heap)
+        # While agents fill up and tickets leave, what a profile finds only moves back in line: an old place is a bound.
+        while heap:
+            place, index, profile = heap[0]
+            front = self._front(profile, guard=guard, now=now)
+            if front is None:
+                heappop(heap)
+            elif front[0] != place:
+                heapreplace(heap, (front[0], index, profile))
+            else:
+                return front
         return None
 
-    def _takers(self, work: WorkFacts, now: int) -> list[AgentFacts]:
-        ring = self._ring(work, now)
-        return [a for a in self._agents.values() if self._first_failing(a, work, ring, now) is None]
+    def _front(self, profile: Profile, *, guard: bool, now: int) -> tuple[Place, Work] | None:
+        agents = self._freed[profile]
+        return self._backlog.first_for(profile, agents.values(), guard=guard, now=now) if agents else None
 
-    def _choose(self, work: WorkFacts, agents: list[AgentFacts], cause: str, band: int, now: int) -> Decision:
-        priced = [(self._cost(agent, work, now), agent) for agent in agents]
-        priced.sort(key=lambda pair: (pair[0].total, pair[1].idle_since, pair[1].agent_id))
-        cost, agent = priced[0]
-        second = priced[1] if len(priced) > 1 else None
-        ring = self._ring(work, now)
-        return Decision(
-            ticket_id=work.ticket_id,
-            agent_id=agent.agent_id,
-            decided_at=now,
-            cause="pull" if cause == "pull" and agent.agent_id in self._freed else "arrival",
-            ring=ring,
-            band=band,
-            wait=now - work.enqueued_at,
-            slack=work.deadline - now,
-            cost=cost,
-            runner_up=second[1].agent_id if second else None,
-            margin=second[0].total - cost.total if second else None,
-            funnel=self._funnel(work, ring, now),
-            work=work,
-            agent_idle_since=agent.idle_since,
-        )
+    def _place_arrived(self, decisions: list[Decision], now: int) -> None:
+        hopeful: list[tuple[Place, Work]] = []
+        for work in self._arrived.values():
+            if work.bucket is None:
+                self._refresh(work, now)
+            weight = work.facts.weight_quarters
+            if work.needs.view(work.ring).profiles & self._roster.with_room(weight):
+                hopeful.append((place_of(work, now), work))
+            else:
+                self._line_up(work, now)
+        hopeful.sort()
+        for place, work in hopeful:
+            best, second = self._market.cheapest_two(work, now)
+            if best is None:
+                self._line_up(work, now)
+            else:
+                decisions.append(self._assign(work, best, second, "arrival", place[0], now))
 
-    def _apply(self, decision: Decision) -> Decision:
-        agent = self._agents[decision.agent_id]
-        self._agents[agent.agent_id] = msgspec.structs.replace(
-            agent,
-            load_quarters=agent.load_quarters + decision.work.weight_quarters,
-            offers_left=agent.offers_left - decision.work.offered,
-            idle_since=decision.decided_at,
-        )
-        self._pulls += decision.cause == "pull"
-        self._works.pop(decision.ticket_id)
-        self._arrived.discard(decision.ticket_id)
+    def _assign(self, work: Work, best: Offer, second: Offer | None, cause: Cause, band: int, now: int) -> Decision:
+        decision = self._decision(work, best, second, cause, band, now)
+        agent = best.agent
+        self._roster.unseat(agent)
+        agent.load += work.facts.weight_quarters
+        agent.offers_left -= work.facts.offered
+        agent.idle_since = now
+        self._roster.seat(agent)
+        self._pulls += cause == "pull"
+        self._drop(work.number)
+        self._watch.forget(work.number)
         return decision
 
-    def _cost(self, agent: AgentFacts, work: WorkFacts, now: int) -> CostTerms:
-        policy = self._policy
-        most = max(len(other.skills) for other in self._agents.values())
-        full = policy.levels_to_full_proficiency
-        above = sum(min(full, max(0, agent.skills.get(n.skill, 0) - n.level)) for n in work.needs)
-        after = agent.load_quarters + work.weight_quarters
-        packed = agent.capacity_quarters - after if policy.packing == "fit" else after
-        idle = min(max(0, now - agent.idle_since), policy.idle_cap)
-        return CostTerms(
-            tier=1000 * policy.tier_points * (agent.tier - work.tier_required),
-            flexibility=1000 * policy.flexibility_points * max(0, len(agent.skills) - 1) // max(1, most - 1),
-            proficiency=1000 * policy.proficiency_points * above // (full * len(work.needs)) if work.needs else 0,
-            packing=1000 * policy.packing_points * packed // agent.capacity_quarters,
-            idle=1000 * policy.idle_points * idle // policy.idle_cap,
+    def _decision(self, work: Work, best: Offer, second: Offer | None, cause: Cause, band: int, now: int) -> Decision:
+        facts = work.facts
+        return Decision(
+            ticket_id=facts.ticket_id,
+            agent_id=best.agent.facts.agent_id,
+            decided_at=now,
+            cause=cause,
+            ring=work.ring,
+            band=band,
+            wait=now - facts.enqueued_at,
+            slack=facts.deadline - now,
+            cost=best.terms,
+            runner_up=second.agent.facts.agent_id if second else None,
+            margin=second.total - best.total if second else None,
+            funnel=count_funnel(self._roster, work),
+            work=facts,
+            agent_idle_since=best.agent.idle_since,
         )
 
-    def _funnel(self, work: WorkFacts, ring: int, now: int) -> Funnel:
-        left = [len(self._agents)]
-        failing = [self._first_failing(agent, work, ring, now) for agent in self._agents.values()]
-        for name in FILTERS:
-            left.append(left[-1] - failing.count(name))
-        return Funnel(*left)
+    # Keeping books
 
-    def _first_failing(self, agent: AgentFacts, work: WorkFacts, ring: int, now: int) -> str | None:
-        teams = work.teams if ring == RING_EXACT else work.teams | work.overflow_teams
-        passed = {
-            "present": agent.present,
-            "tier": agent.tier >= work.tier_required,
-            "hard_skills": all(agent.skills.get(n.skill, 0) >= n.hard_level for n in work.needs),
-            "skills": all(agent.skills.get(n.skill, 0) >= _level(n, ring) for n in work.needs),
-            "language": not work.language or work.language in agent.languages,
-            "team": not work.teams or bool(teams & agent.teams),
-            "not_excluded": work.excluded.get(agent.agent_id, 0) <= now,
-            "capacity": agent.load_quarters + work.weight_quarters <= agent.capacity_quarters,
-            "unreserved": agent.offers_left > 0,
-        }
-        return next((name for name, ok in passed.items() if not ok), None)
+    def _make_work(self, facts: WorkFacts) -> Work:
+        value = self._policy.value.get(facts.priority, 1)
+        return Work(facts, self._book.find(facts), Stage(self._policy, facts), value=value, serial=self._serial)
+
+    def _look_at(self, facts: WorkFacts, now: int) -> Work:
+        """A ticket as it is now, apart from those that wait."""
+        work = self._make_work(facts)
+        self._refresh(work, now)
+        return work
+
+    def _refresh(self, work: Work, now: int) -> None:
+        work.ring = work.stage.ring(now)
+        if work.facts.excluded:
+            work.excluded = frozenset(agent.int for agent, until in work.facts.excluded.items() if until > now)
+
+    def _line_up(self, work: Work, now: int) -> None:
+        """Put a ticket in line unless it is, and set its timer."""
+        if work.bucket is not None:
+            return
+        self._refresh(work, now)
+        self._backlog.enqueue(work, now)
+        changes = [until for until in work.facts.excluded.values() if until > now]
+        stage = work.stage.next_change_at(now)
+        if stage is not None:
+            changes.append(stage)
+        if changes:
+            work.next_at = min(changes)
+            self._wheel.add(work)
+
+    def _drop(self, number: int) -> None:
+        work = self._works.pop(number, None)
+        if work is not None:
+            self._backlog.withdraw(work)
+            self._arrived.pop(number, None)
+            self._relaxed.pop(number, None)
+            self._watch.remove(work)
+            work.needs.waiting -= 1
+            work.next_at = None
+
+    def _relearn(self, agent: Agent, facts: AgentFacts, profile: Profile) -> None:
+        before = agent.facts
+        if (
+            profile is agent.profile
+            and facts.present == before.present
+            and facts.capacity_quarters == before.capacity_quarters
+        ):
+            self._not_freed(agent)
+            self._roster.unseat(agent)
+            agent.learn(facts, profile)
+            self._roster.seat(agent)
+        else:
+            self._forget(agent, keep=profile)
+            agent.learn(facts, profile)
+            self._roster.enlist(agent)
+
+    def _forget(self, agent: Agent, *, keep: Profile | None = None) -> None:
+        """Drop an agent, and its profile if nobody else has it, unless it is the one to keep."""
+        profile = agent.profile
+        self._not_freed(agent)
+        self._roster.dismiss(agent)
+        if not profile.known and profile is not keep:
+            self._backlog.expel(profile)
+            for view in self._book.views():
+                view.expel(profile)
+            self._roster.drop_profile(profile)
+            self._book.reprice()
+
+    def _not_freed(self, agent: Agent) -> None:
+        freed = self._freed.get(agent.profile)
+        if freed is not None:
+            freed.pop(agent.number, None)
+            if not freed:
+                del self._freed[agent.profile]
+
+    def _find_profile(self, facts: AgentFacts) -> Profile:
+        profile = self._roster.find_profile(facts)
+        if profile is None:
+            profile = self._roster.add_profile(facts)
+            self._book.reprice()
+            for view in self._book.views():
+                view.admit(profile)
+            self._backlog.admit(profile)
+        return profile
 
 
-def _level(need: SkillNeed, ring: int) -> int:
-    asked = {RING_EXACT: need.level, RING_NEAR: need.level - 1, RING_HARD_ONLY: 0}[ring]
-    return max(need.hard_level, asked)
-
-
-def _can_take_more(before: AgentFacts | None, after: AgentFacts) -> bool:
-    if not after.present or after.offers_left <= 0:
-        return False
-    if before is None or not before.present or before.offers_left <= 0:
-        return True
-    free = after.capacity_quarters - after.load_quarters
-    return free > before.capacity_quarters - before.load_quarters or any(
-        getattr(after, name) != getattr(before, name) for name in ("tier", "skills", "teams", "languages")
-    )
-
-
-def _peer_key(work: WorkFacts) -> tuple[object, ...]:
+def _alike(before: AgentFacts, after: AgentFacts) -> bool:
     return (
-        work.tier_required,
-        work.needs,
-        work.language,
-        work.teams,
-        work.overflow_teams,
-        work.weight_quarters,
-        work.priority,
-        work.tau,
+        before.tier == after.tier
+        and before.skills == after.skills
+        and before.teams == after.teams
+        and before.languages == after.languages
     )

@@ -1,0 +1,70 @@
+"""The cheapest agent for a ticket."""
+
+from typing import NamedTuple
+
+from routing.work.domain import CostTerms, Policy
+from routing.work.rule.needs import Price
+from routing.work.rule.roster import Agent, Roster
+from routing.work.rule.waiting import Work
+
+
+class Offer(NamedTuple):
+    """An agent's price for a ticket. Compared as a tuple: cheaper first, then longer idle, then the lower number."""
+
+    total: int
+    idle_since: int
+    number: int
+    packing: int
+    idle: int
+    price: Price
+    agent: Agent
+
+    @property
+    def terms(self) -> CostTerms:
+        """The total by term."""
+        _, _, tier, flexibility, proficiency, _ = self.price
+        return CostTerms(tier, flexibility, proficiency, self.packing, self.idle)
+
+
+class Market:
+    """Prices agents for tickets by the policy."""
+
+    def __init__(self, policy: Policy, roster: Roster) -> None:
+        self._roster = roster
+        self._packing = 1000 * policy.packing_points
+        self._fit = policy.packing == "fit"
+        self._idle = 1000 * policy.idle_points
+        self._idle_cap = policy.idle_cap
+
+    def offer(self, agent: Agent, price: Price, weight: int, now: int) -> Offer:
+        """What this agent costs for a ticket of this weight (in quarters)."""
+        left = agent.capacity - agent.load - weight
+        packing = self._packing * (left if self._fit else agent.capacity - left) // agent.capacity
+        idle = self._idle * min(max(0, now - agent.idle_since), self._idle_cap) // self._idle_cap
+        return Offer(price[0] + packing - idle, agent.idle_since, agent.number, packing, idle, price, agent)
+
+    def cheapest_two(self, work: Work, now: int) -> tuple[Offer | None, Offer | None]:
+        """The cheapest agent that can take the ticket now, and the next cheapest; None for each that does not exist."""
+        weight = work.facts.weight_quarters
+        view = work.needs.view(work.ring)
+        best = second = None
+        if not view.profiles & self._roster.with_room(weight):
+            return best, second
+        for price in view.prices:
+            profile = price[5]
+            if second is not None and price[0] - self._idle > second[0]:
+                break
+            if profile.most_free < weight:
+                continue
+            for pool in profile.pools_with(weight):
+                if self._fit and second is not None:
+                    packing = self._packing * (pool.free - weight) // pool.capacity
+                    if price[0] + packing - self._idle > second[0]:
+                        continue
+                for agent in pool.first_two(work.excluded):
+                    offer = self.offer(agent, price, weight, now)
+                    if best is None or offer < best:
+                        best, second = offer, best
+                    elif second is None or offer < second:
+                        second = offer
+        return best, second

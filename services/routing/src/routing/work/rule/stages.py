@@ -1,0 +1,71 @@
+"""How long a ticket has waited, in the words of the rule: its ring, its band, and when either changes next."""
+
+from routing.work.domain import (
+    COMFORTABLE,
+    CRITICAL,
+    LATE,
+    RING_EXACT,
+    RING_HARD_ONLY,
+    RING_NEAR,
+    STARVED,
+    Policy,
+    SkillNeed,
+    WorkFacts,
+)
+
+
+class Stage:
+    """The moments at which a ticket's ring and band change. Between two of them its place in line is fixed."""
+
+    __slots__ = ("critical_at", "late_at", "near_at", "starved_at")
+
+    def __init__(self, policy: Policy, work: WorkFacts) -> None:
+        tau, deadline = work.tau, work.deadline
+        self.late_at = deadline + 1
+        self.critical_at = deadline - policy.critical_slack_percent * tau // 100
+        by_wait = work.enqueued_at - (-policy.ring_near_wait_percent * tau // 100)
+        by_slack = deadline - policy.ring_near_slack_percent * tau // 100
+        self.near_at = min(by_wait, by_slack, self.late_at)
+        self.starved_at = work.enqueued_at + policy.starved_after_taus * tau + 1
+
+    def ring(self, now: int) -> int:
+        """RING_EXACT, RING_NEAR or RING_HARD_ONLY."""
+        if now < self.near_at:
+            return RING_EXACT
+        return RING_NEAR if now < self.late_at else RING_HARD_ONLY
+
+    def band(self, now: int) -> int:
+        """STARVED, CRITICAL, COMFORTABLE or LATE."""
+        if now >= self.starved_at:
+            return STARVED
+        if now >= self.late_at:
+            return LATE
+        return CRITICAL if now >= self.critical_at else COMFORTABLE
+
+    def next_ring_at(self, now: int) -> int | None:
+        """When a later ring opens; None in the last one."""
+        if now < self.near_at:
+            return self.near_at
+        return self.late_at if now < self.late_at else None
+
+    def next_change_at(self, now: int) -> int | None:
+        """When ring or band change next; None if they never will."""
+        # A starved ticket stays starved, so becoming critical then changes nothing.
+        critical_at = self.critical_at if self.critical_at < self.starved_at else self.starved_at
+        later = [at for at in (self.near_at, critical_at, self.late_at, self.starved_at) if at > now]
+        return min(later, default=None)
+
+
+def level_asked(need: SkillNeed, ring: int) -> int:
+    """The level that a ring asks for; 0 means that the skill is not asked for at all."""
+    if ring == RING_EXACT:
+        return max(need.level, need.hard_level)
+    return max(need.level - 1, need.hard_level) if ring == RING_NEAR else need.hard_level
+
+
+def urgency(wait: int, tau: int) -> int:
+    """wait / tau squared, the order of comfortable tickets, as an integer scaled by 2 to the 80th.
+
+    Source: Mandelbaum and Stolyar's generalised c-mu rule for the cost (wait / tau) squared.
+    """
+    return (wait << 80) // (tau * tau)
