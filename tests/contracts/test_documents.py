@@ -13,6 +13,7 @@ from contracts.envelope import decode_event
 from contracts.examples import EXAMPLES, example_record
 from contracts.registry import EVENT_TYPES, decode_body, encode_body
 from contracts.topics import TOPICS
+from tests.support.closed import assert_closed
 
 TYPES = sorted(EVENT_TYPES)
 
@@ -89,3 +90,11 @@ def test_an_absent_field_is_refused_by_both() -> None:
 def test_an_unknown_type_has_no_schema() -> None:
     with pytest.raises(KeyError):
         open_schema("support.unknown.v1")
+
+
+@pytest.mark.parametrize("event_type", TYPES)
+def test_what_tests_hold_our_output_to_knows_good_from_bad(event_type: str) -> None:
+    event = decode_event(*example_record(event_type))
+    assert_closed(event)
+    with pytest.raises(AssertionError, match=f"{event_type} .*later"):
+        assert_closed(msgspec.structs.replace(event, data=b'{"later": 1, ' + event.data[1:]))
