@@ -160,6 +160,9 @@ async def _commit(connection: AsyncConnection) -> None:
 
 
 def _passes(error: BaseException) -> bool:
+    if isinstance(error, asyncpg.InternalClientError) or isinstance(_driver_error(error), asyncpg.InternalClientError):
+        # What the driver says when the server ended an idle connection and told so: the next use meets a strange state.
+        return True
     if isinstance(error, DBAPIError):
         state = _sqlstate(error)
         if state:
@@ -174,6 +177,10 @@ def _passes(error: BaseException) -> bool:
 def _sqlstate(error: BaseException) -> str:
     origin = error.orig if isinstance(error, DBAPIError) else error
     return str(getattr(origin, "sqlstate", None) or "")
+
+
+def _driver_error(error: BaseException) -> BaseException | None:
+    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else None
 
 
 def _first_line(error: BaseException) -> str:
