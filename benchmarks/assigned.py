@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx
 from aiokafka import AIOKafkaConsumer
-from contracts.envelope import decode_event
 
 from benchmarks.report import Row, record
-from tests.support.directory import open_directory
+from contracts.envelope import decode_event
+from tests.support.directory import new_ticket, open_directory
 from tests.support.servers import servers_for_tests
 from tests.support.stack import Stack, running_stack
 
@@ -42,9 +42,9 @@ async def measure(stack: Stack, seconds: int) -> list[float]:
 
     async def follow() -> None:
         while len(assigned) < count:
-            for records in (await consumer.getmany(timeout_ms=200)).values():
+            for batch in (await consumer.getmany(timeout_ms=200)).values():
                 now = time.perf_counter()
-                for event in (decode_event(record.headers, record.value) for record in records):
+                for event in (decode_event(kept.headers, kept.value) for kept in batch):
                     if event.type == ASSIGNED:
                         assigned.setdefault(event.subject_id, now)
 
@@ -53,12 +53,7 @@ async def measure(stack: Stack, seconds: int) -> list[float]:
         answer = await client.post(
             "/v1/tickets",
             headers={"Idempotency-Key": f"bench-{at}-{number}"},
-            json={
-                "subject": "Cannot reach the console",
-                "description": "It worked yesterday.",
-                "requester": {"name": "Customer", "email": f"customer{number}@example.com"},
-                "category": "network",
-            },
+            json=new_ticket(number),
         )
         assert answer.status_code == 201, answer.text
         accepted[answer.json()["id"]] = time.perf_counter()

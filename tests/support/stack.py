@@ -12,10 +12,10 @@ from pathlib import Path
 import asyncpg
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from common.web.clients import create_key
 
 from common.clock import SystemClock
 from common.ids import new_id
+from common.web.clients import create_key
 from contracts.topics import TOPICS, topic_name
 from tests.support.eventually import eventually
 from tests.support.ports import free_ports
@@ -37,6 +37,7 @@ ALL_SCOPES = [
     "act-as",
 ]
 _START_S = 40.0
+_CANNOT_START = 2
 
 
 @dataclass(kw_only=True)
@@ -52,14 +53,18 @@ class Process:
     stopping: bool = False
 
     async def keep_running(self) -> None:
-        """Run it, again and again, until `stop`."""
+        """Run it, again and again, until `stop`.
+
+        Raises:
+            AssertionError: it says that it cannot start at all (exit code 2); starting it again would not help.
+        """
         while not self.stopping:
             with self.log.open("ab") as output:
                 self.running = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", *self.arguments, env=dict(self.environment), stdout=output, stderr=output
                 )
             self.starts += 1
-            await self.running.wait()
+            assert await self.running.wait() != _CANNOT_START, f"{self.name}: {self.log.read_text(errors='replace')}"
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the present process; nothing where none runs."""
@@ -145,7 +150,7 @@ def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]
     api, api_admin, worker_admin = free_ports(3)
     stack.urls[service] = f"http://127.0.0.1:{api}"
     common = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("FRONTLINE_")},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("FRONTLINE_", "PYTHON"))},
         "FRONTLINE_INSTALLATION": "tests",
         "FRONTLINE_DATABASE_URL": stack.database_urls[service],
         "FRONTLINE_KAFKA_BOOTSTRAP": stack.servers.kafka_bootstrap,
