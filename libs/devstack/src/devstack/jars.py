@@ -50,11 +50,12 @@ def locked_jars() -> list[Jar]:
     return [Jar(coordinates=row[0], size_bytes=int(row[1]), sha256=row[2]) for row in rows]
 
 
-def fetch_jars(cache: Path, *, progress: Progress, cancel: Cancel) -> list[Path]:
+def fetch_jars(cache: Path, *, progress: Progress, cancel: Cancel, repository: str = "") -> list[Path]:
     """Return all jars, verified; those that the cache lacks are fetched into it first.
 
     Args:
         cache: a folder shared by all stacks of one user; two commands may fill it at once.
+        repository: URL of a Maven repository to use instead of the central one, such as a company's mirror.
     Raises:
         Unavailable: the network, the disk, or a file that is not what the list says.
         Interrupted: called off; the cache holds whole files only.
@@ -64,7 +65,7 @@ def fetch_jars(cache: Path, *, progress: Progress, cancel: Cancel) -> list[Path]
         cache.mkdir(parents=True, exist_ok=True)
         missing = [jar for jar in jars if not _is_there(cache / jar.file_name, jar)]
         if missing:
-            _fetch_missing(missing, cache, progress=progress, cancel=cancel)
+            _fetch_missing(missing, cache, repository, _ByteCounter(missing, progress, cancel))
     except OSError as failed:
         raise Unavailable(f"cannot fetch Kafka into {cache}: {failed.strerror or failed}") from failed
     return [cache / jar.file_name for jar in jars]
@@ -74,13 +75,16 @@ def _is_there(path: Path, jar: Jar) -> bool:
     return path.is_file() and path.stat().st_size == jar.size_bytes and _sha256(path) == jar.sha256
 
 
-def _fetch_missing(missing: Sequence[Jar], cache: Path, *, progress: Progress, cancel: Cancel) -> None:
-    counter = _ByteCounter(sum(jar.size_bytes for jar in missing), progress, cancel)
+def _fetch_missing(missing: Sequence[Jar], cache: Path, repository: str, counter: "_ByteCounter") -> None:
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
-        context = MavenContext(repo_cache=Path(folder), resolver=PythonResolver(progress_callback=counter.count_file))
+        context = MavenContext(
+            repo_cache=Path(folder),
+            remote_repos={"given": repository} if repository else None,
+            resolver=PythonResolver(progress_callback=counter.count_file),
+        )
 
         def fetch(jar: Jar) -> None:
-            fetched = _fetch(jar, context, cancel)
+            fetched = _fetch(jar, context, counter.cancel)
             fetched.replace(cache / jar.file_name)
 
         # Largest first: the last fetcher to end should not be the one with the most to do.
@@ -95,30 +99,29 @@ def _fetch_missing(missing: Sequence[Jar], cache: Path, *, progress: Progress, c
 
 def _fetch(jar: Jar, context: MavenContext, cancel: Cancel) -> Path:
     artifact = context.create_dependency(jar.coordinates).artifact
-    for attempt in range(1, _TRIES + 1):
+    fault = ""
+    for _ in range(_TRIES):
         cancel.check()
         try:
             path = Path(artifact.resolve())
+            if _sha256(path) == jar.sha256:
+                return path
+            fault = f"its SHA-256 is not the one in {LIST.name}"
         except (OSError, RuntimeError) as failed:
             # jgo raises the errors of `requests`, which are OSErrors, and RuntimeError for other answers than 200.
-            if artifact.cached_path is not None:
-                artifact.cached_path.unlink(missing_ok=True)
-            if attempt == _TRIES:
-                raise Unavailable(
-                    f"cannot fetch {jar.coordinates} from Maven's central repository: {failed}"
-                ) from failed
-            continue
-        if _sha256(path) != jar.sha256:
-            raise Unavailable(f"{jar.coordinates} is not the file that {LIST.name} names: its SHA-256 differs")
-        return path
-    raise AssertionError("unreachable: the last try returns or raises")
+            fault = str(failed)
+        if artifact.cached_path is not None:
+            artifact.cached_path.unlink(missing_ok=True)
+    raise Unavailable(f"cannot fetch {jar.coordinates} by Maven coordinates: {fault}")
 
 
 class _ByteCounter:
     """Adds up what several fetchers have, and stops them when the work is called off."""
 
-    def __init__(self, total: int, progress: Progress, cancel: Cancel) -> None:
-        self._total, self._progress, self._cancel = total, progress, cancel
+    def __init__(self, jars: Sequence[Jar], progress: Progress, cancel: Cancel) -> None:
+        self._total = sum(jar.size_bytes for jar in jars)
+        self._progress = progress
+        self.cancel = cancel
         self._done = 0
         self._lock = threading.Lock()
 
@@ -127,7 +130,7 @@ class _ByteCounter:
         yield self._add
 
     def _add(self, count: int) -> None:
-        self._cancel.check()
+        self.cancel.check()
         with self._lock:
             self._done += count
             done = self._done

@@ -30,6 +30,8 @@ class Running:
 
     def alive(self) -> bool:
         """Whether it still runs."""
+        if self.pid in _children:
+            return _reap(self.pid) is None  # certain, where the command line is empty for a moment while it starts
         try:
             process = psutil.Process(self.pid)
             return process.status() != psutil.STATUS_ZOMBIE and self.mark in "\0".join(process.cmdline())
@@ -139,7 +141,4 @@ def _signal(running: Running, number: signal.Signals) -> None:
 def _reap(pid: int) -> int | None:
     """The exit code of a child of ours that ended; None while it runs, and for other commands' processes."""
     child = _children.get(pid)
-    if child is None or (code := child.poll()) is None:
-        return None
-    del _children[pid]
-    return code
+    return child.poll() if child else None

@@ -1,5 +1,6 @@
 """Where PostgreSQL and Kafka come from: given addresses, containers if asked for, else programs of Python packages."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -84,7 +85,8 @@ class EmbeddedServers:
         server = self._kafka
         if not server.running():
             progress.step("Kafka", "fetching")
-            jars = fetch_jars(cache_folder() / "kafka", progress=progress, cancel=cancel)
+            repository = os.environ.get("FRONTLINE_CLI_MAVEN_REPOSITORY", "")
+            jars = fetch_jars(cache_folder() / "kafka", progress=progress, cancel=cancel, repository=repository)
             progress.step("Kafka", "starting")
             for attempt in range(1, _TRIES + 1):
                 cancel.check()

@@ -1,0 +1,92 @@
+"""Processes known by pid and command line, and the choice of ports."""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.errors import Unavailable
+from devstack.loglines import readable, sentence
+from devstack.ports import PortChooser, is_free
+from devstack.processes import Running, clean_environment, find_running, run_quietly, start_detached, stop
+from tests.support.eventually import eventually
+
+
+def test_a_reused_pid_is_not_ours() -> None:
+    assert not Running(pid=os.getpid(), mark="/somewhere/.frontline/kafka").alive()
+    assert Running(pid=os.getpid(), mark="python").alive() or Running(pid=os.getpid(), mark="pytest").alive()
+
+
+def test_a_detached_process_is_found_and_stopped(tmp_path: Path) -> None:
+    mark = str(tmp_path / "mark")
+    pid = start_detached([sys.executable, "-c", "import time; time.sleep(60)", mark], log=tmp_path / "log")
+    running = find_running(mark)
+    assert running == Running(pid=pid, mark=mark)
+    assert os.getsid(pid) == pid
+    stop(running)
+    assert find_running(mark) is None
+    stop(running)  # a second time is fine
+
+
+async def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+    mark = str(tmp_path / "mark")
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    log = tmp_path / "log"
+    pid = start_detached([sys.executable, "-c", deaf, mark], log=log)
+
+    async def is_deaf() -> bool:
+        return "deaf" in log.read_text()
+
+    await eventually(is_deaf)
+    running = Running(pid=pid, mark=mark)
+    stop(running, timeout_s=0.1, first=signal.SIGTERM)
+    assert not running.alive()
+
+
+def test_a_failure_carries_the_last_words(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no such luck"):
+        run_quietly([sys.executable, "-c", "print('no such luck'); raise SystemExit(3)"], log=tmp_path / "log")
+
+
+def test_an_absent_program_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="cannot start /nowhere/program: No such file"):
+        run_quietly(["/nowhere/program"], log=tmp_path / "log")
+
+
+def test_no_setting_of_ours_leaks_into_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTLINE_DATABASE_URL", "postgresql://elsewhere")
+    monkeypatch.setenv("OTHER", "kept")
+    environment = clean_environment({"FRONTLINE_INSTALLATION": "local"})
+    assert environment["FRONTLINE_INSTALLATION"] == "local"
+    assert environment["OTHER"] == "kept"
+    assert "FRONTLINE_DATABASE_URL" not in environment
+
+
+def test_a_taken_port_is_avoided_and_none_given_twice() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        assert not is_free(port)
+        chooser = PortChooser()
+        first, second = chooser.choose(port), chooser.choose(port)
+        assert len({port, first, second, 0}) == 4
+
+
+def test_a_preferred_port_is_taken_when_free() -> None:
+    free = PortChooser().choose()
+    assert PortChooser().choose(0, free) == free
+
+
+def test_log_lines_are_told_to_people() -> None:
+    line = (
+        '{"event": "started", "level": "info", "timestamp": "2026-11-22T21:19:28.176Z", "port": 8101, "service": "x"}'
+    )
+    assert readable(line) == "21:19:28.176 info    started  port=8101"
+    assert sentence(line) == "started"
+    assert readable("plain") == "plain"
