@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.envelope import Event, decode_event
+from tests.support.closed import assert_closed
 
 _POLL_MS = 500
 
 
 async def read_topic(bootstrap: str, topic: str) -> list[Event]:
-    """Every event of a topic up to its present end, in partition order; repeats included."""
+    """Every event of a topic up to its present end, in partition order, repeats included; each fits its schema."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -25,6 +26,8 @@ async def read_topic(bootstrap: str, topic: str) -> list[Event]:
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 events.extend(decode_event(record.headers, record.value) for record in records)
+        for event in events:
+            assert_closed(event)
         return events
     finally:
         await consumer.stop()
