@@ -1,0 +1,149 @@
+"""Messages: who speaks, what it does, and where a word after the end is heard."""
+
+import asyncio
+from datetime import timedelta
+
+from common.ids import new_id
+from tests.integration.intake.conftest import Intake, key
+from tests.integration.intake.test_commands import RESOLUTION, owned
+
+
+async def test_a_public_reply_takes_a_new_ticket_up(intake: Intake) -> None:
+    """open, answered, and told in that order; the agent who speaks is the one who acts."""
+    ticket, agent = await intake.open(), new_id()
+    answer = await intake.say(ticket["id"], "outbound", agent=agent)
+    assert answer.status_code == 201, answer.text
+    message = answer.json()
+    assert (message["author_type"], message["counts_as_response"], message["position"]) == ("agent", True, 2)
+    shown = await intake.show(ticket["id"])
+    assert (shown["status"], shown["version"]) == ("open", 2)
+    assert shown["first_response_at"] is not None
+    told = (await intake.events(ticket["id"]))[2:]
+    assert [event["type"] for event in told] == ["support.message.added.v1", "support.ticket.status_changed.v1"]
+    assert {event["actor"] for event in told} == {f"agent:{agent}"}
+    assert "Hello" not in str(told)
+
+
+async def test_notes_and_automations_do_not(intake: Intake) -> None:
+    """The ticket stays new and at its version."""
+    ticket = await intake.open()
+    await intake.say(ticket["id"], "internal", agent=new_id())
+    await intake.say(ticket["id"], "outbound")
+    await intake.say(ticket["id"], "inbound", ack_only=True)
+    shown = await intake.show(ticket["id"])
+    assert (shown["status"], shown["version"], shown["first_response_at"]) == ("new", 1, None)
+
+
+async def test_an_agent_in_the_body_needs_act_as(intake: Intake) -> None:
+    """403 without the scope; with it, the agent acts."""
+    ticket, agent = await intake.open(), new_id()
+    body = {"direction": "outbound", "body": "b", "author": {"type": "agent", "id": str(agent)}}
+    path = f"/v1/tickets/{ticket['id']}/messages"
+    denied = await intake.http.post(path, json=body, headers=intake.key("tickets:write"))
+    assert denied.status_code == 403
+    allowed = await intake.http.post(path, json=body, headers=intake.key("tickets:write", "act-as"))
+    assert allowed.json()["author_id"] == str(agent)
+    assert (await intake.events(ticket["id"]))[-1]["actor"] == f"agent:{agent}"
+    other = {"support-actor": f"agent:{new_id()}"}
+    assert (await intake.http.post(path, json=body, headers=other)).status_code == 400
+
+
+async def test_messages_are_polled_by_position(intake: Intake) -> None:
+    """In order, without a gap, also when said at once; an unknown ticket is 404."""
+    ticket = await intake.open()
+    path = f"/v1/tickets/{ticket['id']}/messages"
+    answers = await asyncio.gather(*(intake.say(ticket["id"], "inbound", body=f"m{n}") for n in range(15)))
+    assert {answer.status_code for answer in answers} == {201}
+    seen, after = [], 0
+    while page := (await intake.http.get(path, params={"after": after, "limit": 4})).json()["items"]:
+        seen += page
+        after = page[-1]["position"]
+    assert [message["position"] for message in seen] == list(range(1, 17))
+    assert len({message["body"] for message in seen}) == 16
+    assert (await intake.http.get(path, params={"after": 16})).json() == {"items": [], "last_position": 16}
+    assert (await intake.http.get(f"/v1/tickets/{new_id()}/messages")).status_code == 404
+    assert (await intake.say(str(new_id()), "inbound")).status_code == 404
+
+
+async def test_a_repeat_under_a_key_says_it_once(intake: Intake) -> None:
+    """The same answer, one message."""
+    ticket = await intake.open()
+    headers = {"idempotency-key": key()}
+    body = {"direction": "inbound", "body": "again"}
+    path = f"/v1/tickets/{ticket['id']}/messages"
+    answers = await asyncio.gather(*(intake.http.post(path, json=body, headers=headers) for _ in range(5)))
+    assert len({answer.text for answer in answers}) == 1
+    assert len((await intake.http.get(path)).json()["items"]) == 2
+
+
+async def test_the_requester_reopens_a_resolved_ticket(intake: Intake) -> None:
+    """Within the window by any word but thanks."""
+    ticket, _ = await owned(intake)
+    await intake.post(ticket["id"], "resolve", RESOLUTION)
+    await intake.say(ticket["id"], "inbound", ack_only=True)
+    assert (await intake.show(ticket["id"]))["status"] == "resolved"
+    intake.clock.move(timedelta(days=6))
+    assert (await intake.say(ticket["id"], "inbound")).json()["ticket_id"] == ticket["id"]
+    shown = await intake.show(ticket["id"])
+    assert (shown["status"], shown["reopen_count"]) == ("open", 1)
+    reopened = [e for e in await intake.events(ticket["id"]) if e["type"] == "support.ticket.reopened.v1"]
+    assert reopened[0]["data"]["trigger"] == "message"
+
+
+async def test_a_word_after_the_window_opens_one_follow_up(intake: Intake) -> None:
+    """Several words at once: one follow-up ticket takes them all, and the next one too."""
+    ticket, _ = await owned(intake, category="login", tags=["vip"])
+    await intake.post(ticket["id"], "resolve", RESOLUTION)
+    intake.clock.move(timedelta(days=8))
+    answers = await asyncio.gather(*(intake.say(ticket["id"], "inbound") for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {201}
+    [follow_up] = {answer.json()["ticket_id"] for answer in answers}
+    assert follow_up != ticket["id"]
+    shown = await intake.show(follow_up)
+    assert (shown["follow_up_of"], shown["status"]) == (ticket["id"], "new")
+    assert (shown["category"], shown["tags"], shown["requester_id"]) == ("login", ["vip"], ticket["requester_id"])
+    later = await intake.say(ticket["id"], "inbound")
+    assert later.json()["ticket_id"] == follow_up
+    assert later.json()["position"] == 6
+    assert later.headers["location"].startswith(f"/v1/tickets/{follow_up}/")
+    assert (await intake.show(ticket["id"]))["status"] == "resolved"
+
+
+async def test_follow_ups_form_a_chain(intake: Intake) -> None:
+    """A word on the first ticket is heard on the last link that is alive, or makes the next link."""
+    ticket, _ = await owned(intake)
+    await intake.post(ticket["id"], "resolve", RESOLUTION)
+    await intake.post(ticket["id"], "confirm")
+    second = (await intake.say(ticket["id"], "inbound")).json()["ticket_id"]
+    await intake.post(second, "cancel", {"reason": "duplicate"})
+    third = (await intake.say(ticket["id"], "inbound")).json()["ticket_id"]
+    assert (await intake.show(third))["follow_up_of"] == second
+    assert len({ticket["id"], second, third}) == 3
+
+
+async def test_thanks_on_a_closed_ticket_stay_there(intake: Intake) -> None:
+    """Visible, and nothing else happens."""
+    ticket, _ = await owned(intake)
+    await intake.post(ticket["id"], "resolve", RESOLUTION)
+    await intake.post(ticket["id"], "confirm")
+    thanks = await intake.say(ticket["id"], "inbound", ack_only=True)
+    assert thanks.json()["ticket_id"] == ticket["id"]
+    assert (await intake.show(ticket["id"]))["status"] == "closed"
+
+
+async def test_asking_on_a_resolved_ticket_is_refused_whole(intake: Intake) -> None:
+    """409, and the message is not there."""
+    ticket, agent = await owned(intake)
+    await intake.post(ticket["id"], "resolve", RESOLUTION)
+    answer = await intake.say(ticket["id"], "outbound", agent=agent, awaits_customer=True)
+    assert (answer.status_code, answer.json()["code"]) == (409, "transition_not_allowed")
+    assert len((await intake.http.get(f"/v1/tickets/{ticket['id']}/messages")).json()["items"]) == 1
+    assert (await intake.say(ticket["id"], "outbound", agent=agent)).status_code == 201
+
+
+async def test_flags_that_mean_nothing_are_refused(intake: Intake) -> None:
+    """400 with a pointer to each."""
+    ticket = await intake.open()
+    answer = await intake.say(ticket["id"], "internal", ack_only=True, awaits_customer=True)
+    assert answer.status_code == 400
+    assert {fault["pointer"] for fault in answer.json()["errors"]} == {"/ack_only", "/awaits_customer"}
