@@ -51,7 +51,7 @@ class Stage:
     def next_change_at(self, now: int) -> int | None:
         """When ring or band change next; None if they never will."""
         # A starved ticket stays starved, so becoming critical then changes nothing.
-        critical_at = self.critical_at if self.critical_at < self.starved_at else self.starved_at
+        critical_at = min(self.starved_at, self.critical_at)
         later = [at for at in (self.near_at, critical_at, self.late_at, self.starved_at) if at > now]
         return min(later, default=None)
 
