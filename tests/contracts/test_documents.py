@@ -1,6 +1,8 @@
 """The published documents: as committed, true to the bodies, and closed for our own output."""
 
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -8,10 +10,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from contracts.__main__ import FOLDER, differing, write
-from contracts.documents import Json, closed_schema, open_schema
+from contracts.documents import Json, closed_schema, open_schema, schemas_of
 from contracts.envelope import decode_event
 from contracts.examples import EXAMPLES, example_record
-from contracts.registry import EVENT_TYPES, decode_body, encode_body
+from contracts.registry import EVENT_TYPES, Body, decode_body, encode_body, event
 from contracts.topics import TOPICS
 from tests.support.closed import assert_closed
 
@@ -94,7 +96,32 @@ def test_an_unknown_type_has_no_schema() -> None:
 
 @pytest.mark.parametrize("event_type", TYPES)
 def test_what_tests_hold_our_output_to_knows_good_from_bad(event_type: str) -> None:
-    event = decode_event(*example_record(event_type))
-    assert_closed(event)
+    example = decode_event(*example_record(event_type))
+    assert_closed(example)
     with pytest.raises(AssertionError, match=f"{event_type} .*later"):
-        assert_closed(msgspec.structs.replace(event, data=b'{"later": 1, ' + event.data[1:]))
+        assert_closed(msgspec.structs.replace(example, data=b'{"later": 1, ' + example.data[1:]))
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(ValueError, match="support.ticket.created.v1 is TicketCreated already"):
+
+        @event("ticket.created", producer="intake", subject="ticket")
+        class Again(Body, frozen=True):  # pyright: ignore[reportUnusedClass] - the decorator is what is tested
+            ticket_id: UUID
+
+
+def test_a_body_names_its_subject() -> None:
+    with pytest.raises(ValueError, match="has no field ticket_id"):
+
+        @event("ticket.planted", producer="intake", subject="ticket")
+        class Nameless(Body, frozen=True):  # pyright: ignore[reportUnusedClass] - the decorator is what is tested
+            number: int
+
+    assert "support.ticket.planted.v1" not in EVENT_TYPES
+
+
+def test_no_event_has_room_for_a_customers_text() -> None:
+    texts = {"title", "description", "body", "text", "summary", "comment", "name", "email", "phone", "custom"}
+    schemas = schemas_of([event_type.body for event_type in EVENT_TYPES.values()], "{name}")
+    fields = {f"{name}.{field}" for name, schema in schemas.items() for field in cast("Json", schema["properties"])}
+    assert not {field for field in fields if field.partition(".")[2] in texts}

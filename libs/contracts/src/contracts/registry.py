@@ -36,10 +36,18 @@ _decoders: dict[str, msgspec.json.Decoder[Body]] = {}
 
 
 def event(name: str, *, producer: str, subject: str) -> Callable[[BodyClass], BodyClass]:
-    """Register the decorated body as `support.<name>.v1`, published by `producer` about a `subject` kind."""
+    """Register the decorated body as `support.<name>.v1`, published by `producer` about a `subject` kind.
+
+    Raises:
+        ValueError: another body carries that name already, or the body does not say its subject's id.
+    """
 
     def register(body: BodyClass) -> BodyClass:
         wire_type = f"support.{name}.v1"
+        if wire_type in EVENT_TYPES:
+            raise ValueError(f"{wire_type} is {EVENT_TYPES[wire_type].body.__name__} already")
+        if f"{subject}_id" not in body.__struct_fields__:
+            raise ValueError(f"{body.__name__} is about a {subject} and has no field {subject}_id")
         body.event_type = wire_type
         EVENT_TYPES[wire_type] = EventType(name=wire_type, producer=producer, subject_kind=subject, body=body)
         _decoders[wire_type] = msgspec.json.Decoder(body)
