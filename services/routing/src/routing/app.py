@@ -4,8 +4,11 @@ from functools import partial
 from pathlib import Path
 
 from common.service import Service
+from routing.agents import api as agents
 from routing.metadata import METADATA
+from routing.queues import api as queues
 from routing.settings import RoutingSettings
+from routing.work import api as work
 from routing.work.consumers import INTAKE
 from routing.work.decider import run_decider
 from routing.work.timers import TIMERS, list_periodic
@@ -20,7 +23,7 @@ def build(settings: RoutingSettings) -> Service:
         settings=settings,
         metadata=METADATA,
         migrations=MIGRATIONS,
-        routers=[],
+        routers=[agents.commands, agents.reads, queues.commands, queues.reads, work.commands, work.reads],
         handlers=[INTAKE],
         consumes=("intake",),
         timers=TIMERS,

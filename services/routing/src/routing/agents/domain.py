@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypedDict
 from uuid import UUID
 
 from common.errors import Conflict
@@ -78,6 +79,18 @@ class Agent:
         return self.load_quarters + quarters <= self.capacity_quarters
 
 
+class EntryChanges(TypedDict, total=False):
+    """What a command may change of an agent's directory entry."""
+
+    name: str
+    email: str
+    tier: int
+    max_weight: int
+    max_offers: int
+    teams: tuple[str, ...]
+    languages: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skill:
     """A skill that agents can have and work can ask for."""
@@ -127,43 +140,28 @@ def register(agent: Agent) -> Change:
     return agent, (entry, *skills)
 
 
-def change_entry(
-    agent: Agent,
-    *,
-    name: str,
-    email: str,
-    tier: int,
-    max_weight: int,
-    max_offers: int,
-    teams: tuple[str, ...],
-    languages: tuple[str, ...],
-) -> Change:
+def change_entry(agent: Agent, changes: EntryChanges) -> Change:
     """The directory entry as it shall be; no event where nothing differs.
 
     Raises:
         AgentInactive: the agent has left.
     """
     _require_active(agent)
-    changed = replace(
-        agent,
-        name=name,
-        email=email,
-        tier=tier,
-        max_weight=max_weight,
-        max_offers=max_offers,
-        teams=teams,
-        languages=languages,
-    )
+    changed = replace(agent, **changes)
     if changed == agent:
         return agent, ()
     changed = replace(changed, version=agent.version + 1, facts_version=agent.facts_version + 1)
     events: list[Body] = []
-    if tier != agent.tier:
-        events.append(AgentTierChanged(agent_id=agent.agent_id, old=agent.tier, new=tier))
-    events.append(
-        AgentUpdated(agent_id=agent.agent_id, tier=tier, max_weight=max_weight, teams=teams, languages=languages)
+    if changed.tier != agent.tier:
+        events.append(AgentTierChanged(agent_id=agent.agent_id, old=agent.tier, new=changed.tier))
+    entry = AgentUpdated(
+        agent_id=agent.agent_id,
+        tier=changed.tier,
+        max_weight=changed.max_weight,
+        teams=changed.teams,
+        languages=changed.languages,
     )
-    return changed, tuple(events)
+    return changed, (*events, entry)
 
 
 def set_skill(agent: Agent, skill: str, level: int, *, approved_by: str) -> Change:

@@ -11,7 +11,7 @@ from common.transaction import Transaction
 from contracts.envelope import subject_of
 from contracts.registry import Body
 from routing.agents import domain, store
-from routing.agents.domain import Agent, Load, Skill
+from routing.agents.domain import Agent, EntryChanges, Load, Skill
 from routing.pools.domain import InputKind
 from routing.pools.usecases import note_changes
 
@@ -23,12 +23,7 @@ async def register_agent(tx: Transaction, agent: Agent) -> Agent:
         InvalidInput: a skill is not known.
         Conflict: `email_taken`.
     """
-    known = await store.known_skills(tx.connection, list(agent.skills))
-    unknown = sorted(set(agent.skills) - known)
-    if unknown:
-        raise InvalidInput(
-            "some skills are not known", pointers=[(f"/skills/{name}", "no such skill") for name in unknown]
-        )
+    await check_skills(tx.connection, {name: f"/skills/{name}" for name in agent.skills})
     agent, events = domain.register(agent)
     if not await store.add_agent(tx.connection, agent):
         raise Conflict("another agent has this email address", code="email_taken")
@@ -36,11 +31,11 @@ async def register_agent(tx: Transaction, agent: Agent) -> Agent:
     return agent
 
 
-async def change_agent(tx: Transaction, agent_id: UUID, *, if_match: int, changes: Mapping[str, object]) -> Agent:
+async def change_agent(tx: Transaction, agent_id: UUID, *, if_match: int, changes: EntryChanges) -> Agent:
     """Change fields of the directory entry.
 
     Args:
-        changes: by name, some of `name, email, tier, max_weight, max_offers, teams, languages`, already checked.
+        changes: already checked.
     Raises:
         NotFound: there is no such agent.
         StaleVersion: `if_match` is not the entry's version.
@@ -50,11 +45,7 @@ async def change_agent(tx: Transaction, agent_id: UUID, *, if_match: int, change
     before = await store.lock_agent(tx.connection, agent_id)
     if before.version != if_match:
         raise StaleVersion
-    entry = {
-        name: changes.get(name, getattr(before, name))
-        for name in ("name", "email", "tier", "max_weight", "max_offers", "teams", "languages")
-    }
-    agent, events = domain.change_entry(before, **entry)  # pyright: ignore[reportArgumentType]
+    agent, events = domain.change_entry(before, changes)
     if agent.email and await store.has_email(tx.connection, agent.email, but=agent_id):
         raise Conflict("another agent has this email address", code="email_taken")
     await _save(tx, agent, events)
@@ -145,6 +136,32 @@ async def list_active_agents(connection: AsyncConnection, *, after: UUID, limit:
     return await store.list_active(connection, after=after, limit=limit)
 
 
+async def list_page(
+    connection: AsyncConnection,
+    *,
+    after: UUID,
+    limit: int,
+    active: bool | None,
+    presence: str | None,
+    team: str | None,
+    skill: str | None,
+) -> list[Agent]:
+    """A page of the directory by id, filtered where a filter is given."""
+    return await store.list_page(
+        connection, after=after, limit=limit, active=active, presence=presence, team=team, skill=skill
+    )
+
+
+async def list_skills(connection: AsyncConnection, *, after: str, limit: int) -> list[Skill]:
+    """A page of the skills by name."""
+    return await store.list_skills(connection, after=after, limit=limit)
+
+
+async def list_teams(connection: AsyncConnection) -> list[tuple[str, int, int]]:
+    """Every team that an active agent is in: its name, agents, and how many of them are online."""
+    return await store.list_teams(connection)
+
+
 async def change_loads(tx: Transaction, changes: Mapping[UUID, Load]) -> None:
     """Change loads by difference and tell the decider. Never refused: only new unasked work is bound by capacity."""
     real = {agent_id: load for agent_id, load in changes.items() if not load.is_nothing}
@@ -173,6 +190,20 @@ async def add_skill(tx: Transaction, skill: Skill) -> Skill:
     if not await store.add_skill(tx.connection, skill):
         raise Conflict("there is a skill of this name", code="skill_exists")
     return skill
+
+
+async def check_skills(connection: AsyncConnection, pointers: Mapping[str, str]) -> None:
+    """Refuse skills that nobody has made known.
+
+    Args:
+        pointers: by skill, where the request names it.
+    Raises:
+        InvalidInput: with a pointer to each unknown one.
+    """
+    known = await store.known_skills(connection, list(pointers))
+    unknown = [(pointer, "no such skill") for name, pointer in pointers.items() if name not in known]
+    if unknown:
+        raise InvalidInput("some skills are not known", code="unknown_skill", pointers=unknown)
 
 
 async def _save(tx: Transaction, agent: Agent, events: tuple[Body, ...]) -> None:

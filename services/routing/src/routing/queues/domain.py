@@ -7,6 +7,7 @@ desk, the catch-all, is asked last and matches everything, so every ticket has a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypedDict
 from uuid import UUID
 
 from common.errors import Conflict
@@ -91,6 +92,21 @@ class Queue:
         return self.tau_s.get(priority, self.tau_s["normal"])
 
 
+class QueueChanges(TypedDict, total=False):
+    """What a command may change of a desk."""
+
+    name: str
+    match: MatchRule
+    priority: int
+    mode: str
+    required_skills: tuple[SkillNeed, ...]
+    primary_teams: tuple[str, ...]
+    overflow_teams: tuple[str, ...]
+    tau_s: Mapping[str, int]
+    offer_life_s: int
+    exclusion_s: int
+
+
 def weight_of(priority: str) -> int:
     """Units of an agent's capacity; a priority that this release does not know counts as normal."""
     return _WEIGHTS.get(priority, _WEIGHTS["normal"])
@@ -114,15 +130,15 @@ def combine_needs(queue: Queue, needs: Sequence[SkillNeed]) -> tuple[SkillNeed, 
     return tuple(combined[name] for name in sorted(combined))
 
 
-def change_queue(queue: Queue, changes: Mapping[str, object]) -> Queue:
+def change_queue(queue: Queue, changes: QueueChanges) -> Queue:
     """The desk as it shall be; the same value where nothing differs.
 
     Args:
-        changes: some of the fields that a command may give, already checked.
+        changes: already checked, but for the rule.
     Raises:
         CatchAllFixed: the catch-all's rule or priority would change.
     """
-    changed = replace(queue, **changes)  # pyright: ignore[reportArgumentType]
+    changed = replace(queue, **changes)
     if queue.catch_all and (changed.match != queue.match or changed.priority != queue.priority):
         raise CatchAllFixed
     return queue if changed == queue else replace(changed, version=queue.version + 1)

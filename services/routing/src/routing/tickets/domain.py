@@ -101,7 +101,7 @@ def follow(ticket: Ticket, body: Body) -> Ticket:
     """The ticket after one more event; the same value where the event says nothing that routing keeps."""
     match body:
         case TicketUpdated():
-            return replace(ticket, **_plain_changes(body))  # pyright: ignore[reportArgumentType]
+            return replace(ticket, **_plain_changes(body))
         case TicketClassified():
             return replace(
                 ticket,

@@ -5,8 +5,9 @@ Rooms of its own:
 - `rule/` (above domain): the parts of the engine, because the rule is too long for one file.
 - `engine.py` (above rule): the rule in memory, pure, so that production, simulator and benchmark run the same code.
 - `explanation.py` (above engine): decisions and waits in words, because the API and the decider both tell them.
-- `item.py` (above explanation): a work item and its moves, because `domain` holds the engine's words.
-- `offering.py` (above item): the life of an offer, which would make `item` too long.
+- `item.py` (above explanation): a work item with who has it, because `domain` holds the engine's words.
+- `moves.py` (above item): the moves that a work item can make, too long to stand beside it.
+- `offering.py` (above moves): the life of an offer, which would make `item` too long.
 - `facts.py` (above offering): work and agents in the engine's units, because commands and decider both need them.
 - `keeping.py` (above store): saving work with all that follows from it, shared by commands, consumer and decider.
 - `following.py` (above keeping): the use case of the consumer, too long to stand beside the commands.

@@ -17,13 +17,13 @@ from routing.agents.usecases import take_capacity
 from routing.pools.domain import Input, Lease
 from routing.pools.usecases import begin_batch, log_batch
 from routing.queues.domain import Queue
-from routing.work import item as moves
-from routing.work import offering, store
+from routing.work import moves, offering, store
 from routing.work.domain import Decision, WorkFacts
 from routing.work.explanation import pack_decision
 from routing.work.facts import from_micros
-from routing.work.item import Taking, Work
+from routing.work.item import Work
 from routing.work.keeping import origin_of, save, tell
+from routing.work.moves import Taking
 from routing.work.rule.stages import level_asked
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -88,7 +88,8 @@ async def commit_batch(tx: Transaction, lease: Lease, batch: Batch, known: Known
     for decision in batch.decisions:
         decision_id = new_id()
         decided.append(_apply(tx, before[decision.ticket_id], decision, decision_id, known))
-        records.append((decision_id, decision.ticket_id, from_micros(decision.decided_at), pack_decision(decision)))
+        at = from_micros(decision.decided_at)
+        records.append((decision_id, decision.ticket_id, decision.agent_id, at, pack_decision(decision)))
     noted = _note(tx, before, batch.notes, set(taken))
     await save(tx, before, [*decided, *noted])
     await store.add_decisions(tx.connection, records, pool=lease.pool, epoch=lease.epoch, batch=number)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from common.backbone.consumer import caused_by
@@ -14,12 +14,11 @@ from routing.agents.domain import Agent
 from routing.agents.usecases import lock_agents
 from routing.queues.domain import Queue, choose_queue, weight_of
 from routing.queues.usecases import list_queues
-from routing.tickets.domain import Ticket
 from routing.tickets.usecases import TicketChange, follow_tickets
-from routing.work import item as moves
-from routing.work import offering, store
-from routing.work.item import DONE, Change, Taking, Work, WorkItem
+from routing.work import moves, offering, store
+from routing.work.item import DONE, Work, new_item
 from routing.work.keeping import keep, load_changes, tell
+from routing.work.moves import Change, Taking
 
 
 async def follow_intake(tx: Transaction, events: Sequence[Event]) -> None:
@@ -156,23 +155,3 @@ class _Batch:
 
     def _tell(self, change: TicketChange, move: Change) -> Work:
         return tell(self.tx, move, origin=caused_by(change.event, service="routing"))
-
-
-def new_item(ticket: Ticket, queue: Queue, *, at: datetime) -> WorkItem:
-    """The work item of a ticket that nobody has yet."""
-    tau_s = queue.target_s(ticket.priority)
-    return WorkItem(
-        ticket_id=ticket.ticket_id,
-        pool=queue.pool,
-        queue_id=queue.queue_id,
-        state=DONE if ticket.is_finished else moves.QUEUED,
-        priority=ticket.priority,
-        weight=weight_of(ticket.priority),
-        tier_required=ticket.tier_required,
-        needs=ticket.skills,
-        language=ticket.language,
-        tau_s=tau_s,
-        enqueued_at=at,
-        deadline=at + timedelta(seconds=tau_s),
-        paused_at=at if ticket.is_paused else None,
-    )

@@ -13,7 +13,8 @@ from routing.agents.usecases import change_loads
 from routing.pools.domain import InputKind
 from routing.pools.usecases import note_changes
 from routing.work import store
-from routing.work.item import QUEUED, Cause, Change, Offer, Work
+from routing.work.item import QUEUED, Cause, Offer, Work
+from routing.work.moves import Change
 
 OFFER_TIMER = "offer"
 AGENT_LEFT_TIMER = "agent_left"

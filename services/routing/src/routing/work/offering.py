@@ -12,19 +12,8 @@ from contracts.routing import (
     AssignmentOfferExpired,
     AssignmentOfferRescinded,
 )
-from routing.work.item import (
-    OFFERED,
-    QUEUED,
-    Change,
-    Offer,
-    Taking,
-    Work,
-    WorkDone,
-    WorkItem,
-    assign,
-    exclude,
-    tell_enqueued,
-)
+from routing.work.item import OFFERED, QUEUED, Offer, Work, WorkDone, WorkItem
+from routing.work.moves import Change, Taking, assign, exclude, tell_enqueued
 
 MISSED_IN_A_ROW = 2
 """So many offers left unanswered in a row set the agent's presence to away. Source: routing rule 6."""

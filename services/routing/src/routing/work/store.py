@@ -102,15 +102,16 @@ _VIOLATIONS = text("""
 
 
 _ADD_DECISIONS = text("""
-    insert into decision (decision_id, ticket_id, pool, epoch, batch, decided_at, packed)
-    select decision_id, ticket_id, :pool, :epoch, :batch, decided_at, packed
+    insert into decision (decision_id, ticket_id, agent_id, pool, epoch, batch, decided_at, packed)
+    select decision_id, ticket_id, agent_id, :pool, :epoch, :batch, decided_at, packed
       from unnest(
-          cast(:ids as uuid[]), cast(:tickets as uuid[]), cast(:times as timestamptz[]), cast(:packed as bytea[])
-      ) as d(decision_id, ticket_id, decided_at, packed)
+          cast(:ids as uuid[]), cast(:tickets as uuid[]), cast(:agents as uuid[]), cast(:times as timestamptz[]),
+          cast(:packed as bytea[])
+      ) as d(decision_id, ticket_id, agent_id, decided_at, packed)
 """)
 
-DecisionRow = tuple[UUID, UUID, datetime, bytes]
-"""Decision, ticket, time, packed record."""
+DecisionRow = tuple[UUID, UUID, UUID, datetime, bytes]
+"""Decision, ticket, agent, time, packed record."""
 
 
 async def lock_works(
@@ -214,8 +215,8 @@ async def add_decisions(
     """Insert the records of one batch's decisions."""
     if not rows:
         return
-    ids, tickets, times, packed = zip(*rows, strict=True)
-    values = {"ids": list(ids), "tickets": list(tickets), "times": list(times), "packed": list(packed)}
+    names = ("ids", "tickets", "agents", "times", "packed")
+    values = {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
     await connection.execute(_ADD_DECISIONS, {**values, "pool": pool, "epoch": epoch, "batch": batch})
 
 

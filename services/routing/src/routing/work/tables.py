@@ -105,6 +105,7 @@ decision = Table(
     METADATA,
     Column("decision_id", Uuid, primary_key=True),
     Column("ticket_id", Uuid, nullable=False),
+    Column("agent_id", Uuid, nullable=False),
     Column("pool", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("batch", BigInteger, nullable=False),

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import Conflict, Forbidden, NotFound, StaleVersion
 from common.ids import new_id
@@ -25,14 +26,15 @@ from routing.agents.usecases import (
 from routing.agents.usecases import set_presence as move_presence
 from routing.queues.domain import Queue, choose_queue
 from routing.queues.usecases import get_queue, list_queues
+from routing.tickets.domain import Ticket
 from routing.tickets.usecases import list_tickets
-from routing.work import item as moves
-from routing.work import offering, store
-from routing.work.domain import Policy
+from routing.work import moves, offering, store
+from routing.work.domain import Policy, WorkFacts
 from routing.work.engine import Engine
 from routing.work.facts import agent_facts, shortfalls, to_micros, work_facts
-from routing.work.item import DONE, Taking, Work, WorkDone
+from routing.work.item import DONE, Work, WorkDone, new_item
 from routing.work.keeping import AGENT_LEFT_TIMER, keep, tell
+from routing.work.moves import Taking
 from routing.work.offering import MISSED_IN_A_ROW, OfferEnded
 
 _PULL_LOOKS_AT = 500
@@ -252,6 +254,51 @@ async def take_back_work(tx: Transaction, agent_id: UUID, _generation: int) -> N
     await keep(tx, mine, after)
     if len(owned) == _LEAVING_PAGE:
         await set_timers(tx, AGENT_LEFT_TIMER, [(agent_id, 0, tx.now)])
+
+
+async def get_work(connection: AsyncConnection, ticket_id: UUID) -> Work:
+    """One ticket's work as it is.
+
+    Raises:
+        NotFound: routing knows no such ticket.
+    """
+    found = await store.read_works(connection, [ticket_id])
+    if ticket_id not in found:
+        raise NotFound("routing knows no such ticket")
+    return found[ticket_id]
+
+
+async def read_works(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Work]:
+    """Those of the given tickets that have a work item, as they are."""
+    return await store.read_works(connection, ids)
+
+
+async def facts_of_waiting(connection: AsyncConnection, ticket_id: UUID) -> WorkFacts:
+    """What the engine is told of a ticket that waits.
+
+    Raises:
+        NotFound: routing knows no such ticket.
+        WorkDone: the ticket does not wait.
+    """
+    item = (await get_work(connection, ticket_id)).item
+    if not item.is_waiting:
+        raise WorkDone("the ticket does not wait for an agent")
+    return work_facts(item, await get_queue(connection, item.queue_id))
+
+
+async def facts_of(connection: AsyncConnection, ticket: Ticket, *, queue_id: UUID | None) -> WorkFacts:
+    """What the engine would be told of a ticket that arrived now.
+
+    Args:
+        queue_id: the desk to imagine it at; None lets the match rules choose.
+    Raises:
+        NotFound: there is no such desk.
+    """
+    if queue_id is not None:
+        queue = await get_queue(connection, queue_id)
+    else:
+        queue = choose_queue(await list_queues(connection), ticket.facts())
+    return work_facts(new_item(ticket, queue, at=ticket.created_at), queue)
 
 
 async def _rescind_all(tx: Transaction, works: dict[UUID, Work], agent_id: UUID, *, reason: str) -> None:

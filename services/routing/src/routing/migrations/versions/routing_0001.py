@@ -62,6 +62,7 @@ STATEMENTS = (
     create table decision (
       decision_id uuid not null,
       ticket_id uuid not null,
+      agent_id uuid not null,
       pool text not null,
       epoch bigint not null,
       batch bigint not null,
