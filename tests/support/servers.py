@@ -11,6 +11,9 @@ from dataclasses import dataclass
 _START_S = 180
 """Also covers fetching Kafka into an empty cache."""
 
+_OPTIONS = {"embedded": (), "containers": ("--containers",)}
+"""By the value of TEST_SERVERS."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Servers:
@@ -42,8 +45,11 @@ def servers_for_tests() -> Iterator[Servers]:
 @contextmanager
 def _guarded_servers() -> Generator[Servers]:
     """Servers under a guardian, which stops them when this process ends, in whatever way it ends."""
+    kind = os.environ.get("TEST_SERVERS", "embedded")
+    if kind not in _OPTIONS:
+        raise RuntimeError(f"TEST_SERVERS is {kind}; it may be {' or '.join(_OPTIONS)}")
     with subprocess.Popen(
-        [sys.executable, "-m", "devstack.guardian"],
+        [sys.executable, "-m", "devstack.guardian", *_OPTIONS[kind]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

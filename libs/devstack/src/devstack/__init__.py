@@ -8,7 +8,7 @@ LAYERS = (
     "client",
     "state",
     "servers",
-    "kafka | postgres | jars",
+    "containers | kafka | postgres | jars",
     "databases | topics | processes | ports | loglines | progress",
     "folder",
 )

@@ -34,6 +34,11 @@ class StackFolder:
         self._lock = self.root / "lock"
 
     @property
+    def identity(self) -> str:
+        """What tells this stack from every other, wherever its folder lies; it is made with the folder."""
+        return self._identity.read_text().strip()
+
+    @property
     def postgres(self) -> Path:
         """PostgreSQL's data folder. For root it must be one that `nobody` can reach.
 
@@ -42,7 +47,7 @@ class StackFolder:
         """
         if os.geteuid() != 0 or reachable_by_all(self.root.parent):
             return self.root / "postgres"
-        return DATA_OF_ROOT / self._identity.read_text().strip() / "postgres"
+        return DATA_OF_ROOT / self.identity / "postgres"
 
     def create(self) -> None:
         """Make the folder and its `logs`.

@@ -4,7 +4,8 @@ The guardian starts the servers in a new temporary folder, writes their addresse
 output and waits for the end of its standard input. That end comes when the asker closes it, and also when the asker is
 killed with -9; then the guardian stops the servers and deletes the folder.
 
-With `--durable` PostgreSQL syncs to disk and Kafka runs with full compilation, as benchmarks need it.
+With `--durable` PostgreSQL syncs to disk and Kafka runs with full compilation, as benchmarks need it; with
+`--containers` both run in Docker.
 """
 
 import json
@@ -13,13 +14,14 @@ import shutil
 import signal
 import sys
 import tempfile
+import uuid
 from dataclasses import asdict
 from pathlib import Path
 
 from common.errors import FrontlineError
 from devstack.kafka import FULL_JVM, SMALL_JVM
 from devstack.progress import Cancel, Interrupted, Silent
-from devstack.servers import EmbeddedServers, start_both
+from devstack.servers import ContainerServers, EmbeddedServers, Servers, start_both
 
 
 def main() -> int:
@@ -29,15 +31,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _close_input)
     folder = Path(tempfile.mkdtemp(prefix="frontline-test-"))
     folder.chmod(0o711)  # root's PostgreSQL runs as `nobody`, who must be able to pass
-    durable = sys.argv[1:] == ["--durable"]
-    servers = EmbeddedServers(
-        postgres=folder / "postgres",
-        kafka=folder / "kafka",
-        logs=folder / "logs",
-        fsync=durable,
-        jvm_options=FULL_JVM if durable else SMALL_JVM,
-    )
+    servers: Servers | None = None
     try:
+        servers = _choose(folder)
         addresses = start_both(servers, progress=Silent(), cancel=Cancel())
         sys.stdout.write(json.dumps(asdict(addresses)) + "\n")
         sys.stdout.flush()
@@ -47,9 +43,24 @@ def main() -> int:
         sys.stderr.write(f"{failed}\n")
         return 1
     finally:
-        servers.stop()
+        if servers is not None:
+            servers.stop()
+            servers.remove()
         shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def _choose(folder: Path) -> Servers:
+    if "--containers" in sys.argv:
+        return ContainerServers(uuid.uuid4().hex)
+    durable = "--durable" in sys.argv
+    return EmbeddedServers(
+        postgres=folder / "postgres",
+        kafka=folder / "kafka",
+        logs=folder / "logs",
+        fsync=durable,
+        jvm_options=FULL_JVM if durable else SMALL_JVM,
+    )
 
 
 def _close_input(_number: int, _frame: object) -> None:

@@ -76,6 +76,10 @@ def _is_there(path: Path, jar: Jar) -> bool:
 
 
 def _fetch_missing(missing: Sequence[Jar], cache: Path, repository: str, counter: "_ByteCounter") -> None:
+    authorities = os.environ.get("SSL_CERT_FILE")
+    if authorities and "CURL_CA_BUNDLE" not in os.environ:
+        # Other tools honour this variable, but requests, with which jgo fetches, only knows its own two.
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", authorities)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
         context = MavenContext(
             repo_cache=Path(folder),

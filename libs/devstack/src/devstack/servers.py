@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import FrontlineError
+from devstack.containers import ContainerServers
 from devstack.jars import cache_folder, fetch_jars
 from devstack.kafka import SMALL_JVM, EmbeddedKafka
 from devstack.ports import LOOPBACK, PortChooser, is_free
@@ -149,8 +150,11 @@ class GivenServers:
         """Nothing of ours."""
 
 
+Servers = EmbeddedServers | ContainerServers | GivenServers
+
+
 def start_both(
-    servers: EmbeddedServers | GivenServers,
+    servers: Servers,
     *,
     progress: Progress,
     cancel: Cancel,

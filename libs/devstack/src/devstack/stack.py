@@ -20,7 +20,7 @@ from devstack.loglines import sentence
 from devstack.plans import SERVICES, choose_services, migration_settings, write_plans
 from devstack.processes import Running, find_running, last_line, run_quietly, start_detached, stop
 from devstack.progress import Cancel, Progress
-from devstack.servers import Addresses, EmbeddedServers, GivenServers, UsualPorts, start_both
+from devstack.servers import Addresses, ContainerServers, EmbeddedServers, GivenServers, Servers, UsualPorts, start_both
 from devstack.state import State, development_key, read_state, write_state
 from devstack.supervisor import end_strays, read_status
 from devstack.topics import create_topics
@@ -35,10 +35,21 @@ _TO_BE_MENDED = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What `bring_up` is asked for: api and worker apart or together, and servers at addresses given, if any."""
+    """What `bring_up` is asked for.
+
+    Attributes:
+        split: api and worker of each service apart.
+        given: servers that run already; else `containers` or, by default, embedded ones.
+    """
 
     split: bool = False
     given: Addresses | None = None
+    containers: bool = False
+
+    @property
+    def servers(self) -> str:
+        """The word for where the servers come from, as in `State.servers`."""
+        return "given" if self.given else "containers" if self.containers else "embedded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +89,7 @@ class Stack:
                     return Outcome(state=known, key=development_key(self.folder), was_running=True)
             self._end_services()
             state = State(
-                servers="given" if wish.given else "embedded",
+                servers=wish.servers,
                 split=wish.split,
                 services=choose_services(known),
                 postgres_url=wish.given.postgres_url if wish.given else "",
@@ -139,10 +150,13 @@ class Stack:
         self._wait_until_ready(state, progress)
         return Outcome(state=state, key=key, was_running=False)
 
-    def _servers(self, state: State | None) -> EmbeddedServers | GivenServers:
+    def _servers(self, state: State | None) -> Servers:
         if state and state.servers == "given":
             return GivenServers(Addresses(postgres_url=state.postgres_url, kafka_bootstrap=state.kafka_bootstrap))
         folder = self.folder
+        if state and state.servers == "containers":
+            usual = self._usual
+            return ContainerServers(folder.identity, postgres_port=usual.postgres, kafka_port=usual.kafka)
         return EmbeddedServers(postgres=folder.postgres, kafka=folder.kafka, logs=folder.logs, usual=self._usual)
 
     def _prepare_databases(self, admin_url: str, state: State, progress: Progress) -> dict[str, ServiceDatabase]:
@@ -215,7 +229,7 @@ class Stack:
 
 
 def _refuse_another_shape(known: State, wish: Wish) -> None:
-    if known.split != wish.split or (known.servers == "given") != (wish.given is not None):
+    if (known.split, known.servers) != (wish.split, wish.servers):
         shape = "with api and worker apart" if known.split else "with api and worker in one process"
         raise Conflict(f"the stack runs already, {shape} on {known.servers} servers: stop it first (frontline down)")
 

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -25,8 +26,18 @@ _PAUSE_S = 0.2
 _LAST_LINES = 40
 
 
+class ServerKind(StrEnum):
+    """Where PostgreSQL and Kafka come from, unless addresses are given."""
+
+    EMBEDDED = "embedded"
+    CONTAINERS = "containers"
+
+
 def up(
     split: Annotated[bool, typer.Option("--split", help="Run api and worker of each service apart.")] = False,
+    servers: Annotated[ServerKind, typer.Option(help="Programs of Python packages, or Docker containers.")] = (
+        ServerKind.EMBEDDED
+    ),
     folder: Folder = None,
 ) -> None:
     """Start the local stack: PostgreSQL, Kafka, all services; then print addresses, a key and a first request.
@@ -35,7 +46,7 @@ def up(
     FRONTLINE_CLI_KAFKA_BOOTSTRAP the services use servers that run already.
     """
     stack = Stack(stack_folder(folder))
-    wish = Wish(split=split, given=_given_addresses())
+    wish = Wish(split=split, given=_given_addresses(), containers=servers is ServerKind.CONTAINERS)
     with _interrupted_once(), Steps() as steps:
 
         def fill(outcome: Outcome) -> None:
