@@ -15,8 +15,11 @@ async def register_agent(
     max_weight: int = 10,
     presence: str = "online",
 ) -> str:
-    """Register one agent and return its id."""
+    """Register one agent, with the skills that are not known yet, and return the agent's id."""
     async with stack.client("routing") as client:
+        for skill in skills or {}:
+            added = await client.post("/v1/skills", headers={"Idempotency-Key": f"skill-{skill}"}, json={"name": skill})
+            assert added.status_code == 201, added.text
         answer = await client.post(
             "/v1/agents",
             headers={"Idempotency-Key": f"agent-{name}"},

@@ -35,6 +35,8 @@ _CHECKS = [
 _NEVER_SENT = "Support-After"
 """A well-formed one names an event that never comes, and each such request waits for two seconds."""
 
+_WAITS = [*range(1, 31), *map(str, range(1, 31))]
+
 
 async def check_openapi(url: str, headers: Mapping[str, str], *, examples: int = 20) -> int:
     """Try every operation of the service at `url`; returns how many there are. Fails on the first fault.
@@ -70,7 +72,7 @@ def _try(cases: Any, url: str, headers: dict[str, str], examples: int) -> None:
     @given(case=cases)
     def call(case: Case) -> None:
         case.headers.pop(_NEVER_SENT, None)
-        if str(case.query.get("wait_s", "")).isdecimal():
+        if case.query.get("wait_s") in _WAITS:
             case.query["wait_s"] = 0  # a fitting wait is a wait, and nothing comes
         case.call_and_validate(base_url=url, headers=headers, checks=_CHECKS)
 

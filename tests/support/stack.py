@@ -64,7 +64,13 @@ class Process:
                     sys.executable, "-m", *self.arguments, env=dict(self.environment), stdout=output, stderr=output
                 )
             self.starts += 1
-            assert await self.running.wait() != _CANNOT_START, f"{self.name}: {self.log.read_text(errors='replace')}"
+            try:
+                code = await self.running.wait()
+            except asyncio.CancelledError:
+                self.stop()
+                await self.running.wait()
+                raise
+            assert code != _CANNOT_START, f"{self.name}: {self.log.read_text(errors='replace')}"
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the present process; nothing where none runs."""
