@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from common.errors import InvalidInput, Misconfigured, Refused
 from common.outbox import flush_events
@@ -175,7 +176,13 @@ def _take_scopes(route: APIRoute) -> frozenset[str]:
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
-    yield from (parameter.alias for parameter in dependant.query_params)
+    for parameter in dependant.query_params:
+        kind = parameter.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            # A model of parameters: each of its fields is one.
+            yield from (field.alias or name for name, field in kind.model_fields.items())
+        else:
+            yield parameter.alias
     for inner in dependant.dependencies:
         yield from _query_names(inner)
 
