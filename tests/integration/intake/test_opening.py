@@ -63,9 +63,7 @@ async def test_the_natural_key_finds_the_ticket_again(intake: Intake) -> None:
 
 async def test_twenty_at_once_open_one_ticket(intake: Intake) -> None:
     """The natural key under a race: one 201, nineteen 200, one ticket, one person."""
-    answers = await asyncio.gather(
-        *(intake.http.post("/v1/tickets", json=ticket_body(ref="race")) for _ in range(20))
-    )
+    answers = await asyncio.gather(*(intake.http.post("/v1/tickets", json=ticket_body(ref="race")) for _ in range(20)))
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
     assert len({answer.json()["id"] for answer in answers}) == 1
     tickets = (await intake.http.get("/v1/tickets")).json()["items"]

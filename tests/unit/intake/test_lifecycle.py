@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from uuid import UUID
 
@@ -18,7 +18,6 @@ from intake.tickets.domain import (
     Decision,
     Heard,
     HoldReason,
-    Priority,
     ResolutionCode,
     Status,
     Ticket,
@@ -28,6 +27,8 @@ from intake.tickets.lifecycle import ALLOWED, FACTS, Trigger
 from tests.support.tickets import AGENT, NOW, TICKET, standing
 
 WINDOW = timedelta(days=7)
+
+
 def resolve(ticket: Ticket) -> Decision:
     """Resolved in the way that fits the ticket's status."""
     code = ResolutionCode.SELF_SERVICE if ticket.status is Status.NEW else ResolutionCode.FIXED
@@ -141,7 +142,10 @@ def test_a_new_ticket_is_held_only_if_proactive_and_timed() -> None:
     """Both halves of the guard."""
     plain = replace(standing(Status.NEW), proactive=False)
     assert refused(COMMANDS[Trigger.HOLD], plain) == "not_proactive"
-    assert refused(lifecycle.hold, standing(Status.NEW), reason=HoldReason.PROBLEM, resume_at=None, now=NOW) == "not_proactive"
+    assert (
+        refused(lifecycle.hold, standing(Status.NEW), reason=HoldReason.PROBLEM, resume_at=None, now=NOW)
+        == "not_proactive"
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,10 @@ def test_no_reply_ends_the_waiting() -> None:
 def test_another_resolution_is_no_repeat() -> None:
     """Same status, other words."""
     done = resolve(standing(Status.OPEN)).ticket
-    assert refused(lifecycle.resolve, done, code=ResolutionCode.WORKAROUND, summary="x", skip_reason="x", now=NOW) == "transition_not_allowed"
+    assert (
+        refused(lifecycle.resolve, done, code=ResolutionCode.WORKAROUND, summary="x", skip_reason="x", now=NOW)
+        == "transition_not_allowed"
+    )
 
 
 def test_the_reopen_window_ends() -> None:
