@@ -36,7 +36,10 @@ def check(path: Path, root: Path) -> list[str]:
     """The breaches of one file, as "path:line: [rule] what to do"."""
     place = PurePosixPath(path.relative_to(root)).as_posix()
     rules = [rule for rule in RULES if rule.holds(place)]
-    tree = ast.parse(path.read_bytes(), filename=place)
+    try:
+        tree = ast.parse(path.read_bytes(), filename=place)
+    except SyntaxError as error:
+        return [f"{place}:{error.lineno}: [syntax] {error.msg}"]
     return [
         f"{place}:{getattr(node, 'lineno', 1)}: [{rule.name}] {rule.says}"
         for node in ast.walk(tree)

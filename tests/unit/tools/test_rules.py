@@ -87,6 +87,11 @@ def test_what_a_rule_allows_passes(tmp_path: Path, place: str, source: str) -> N
     assert rules.check(_plant(tmp_path, place, source), tmp_path) == []
 
 
+def test_a_file_that_is_no_python_is_named(tmp_path: Path) -> None:
+    (breach,) = rules.check(_plant(tmp_path, SERVICE, "x = 1\ndef f(:"), tmp_path)
+    assert breach.startswith(f"{SERVICE}:2: [syntax]")
+
+
 def test_every_rule_has_a_planted_breach() -> None:
     assert {rule.name for rule in rules.RULES} == {name for name, _, _ in REFUSED}
 
