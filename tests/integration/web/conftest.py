@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
 from common.clock import MovableClock
@@ -41,6 +43,12 @@ class Notes:
     def reload_clients(self) -> None:
         """Let the application look at its clients file at the next request."""
         self.clock.move(timedelta(seconds=1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tracing() -> None:
+    """Real spans, exported nowhere."""
+    trace.set_tracer_provider(TracerProvider())
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int, variable: str) -> socket.socket:
-    """Take the port now, so that a taken one is told at start in one line.
+    """Take the port now, so that a taken one is told at start in one line. Callers are let in by `serve_http`.
 
     Args:
         port: 0 takes any free one.
@@ -37,7 +37,6 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(_BACKLOG)
     except OSError as refused:
         listener.close()
         raise Misconfigured(f"cannot listen on {host}:{port} ({refused.strerror}): change {variable}") from refused
@@ -59,6 +58,7 @@ async def serve_http(app: ASGIApp, listener: socket.socket, pulse: Pulse, *, dra
             lifespan="off",
             log_config=None,
             access_log=False,
+            backlog=_BACKLOG,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, int(drain.total_seconds())),

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +21,7 @@ from common.http import listen, serve_http
 from common.lifecycle import Life, Pulse, Stage, Task, freeze_memory
 from common.migrate import check_schema
 from common.settings import ServiceSettings
-from common.timers import Periodic, Timer
+from common.timers import Periodic, Timer, run_timers
 from common.web import EXPIRED_KEYS, create_app, drain_edge_with
 
 _log = logging.getLogger(__name__)
@@ -157,7 +155,7 @@ def _api_task(service: Service, runtime: Runtime) -> Task:
 def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -> list[Task]:
     """The tasks of one worker role. The Kafka client is imported here, so that an API process never loads it."""
     settings = service.settings
-    name, kafka, instance = service.name, settings.kafka, f"{socket.gethostname()}-{os.getpid()}"
+    name, kafka = service.name, settings.kafka
 
     async def consume(pulse: Pulse) -> None:
         from common.backbone.consume import run_consumer
@@ -168,7 +166,6 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
             service=name,
             sources=service.consumes,
             handlers=service.handlers,
-            instance=instance,
             bootstrap=kafka.bootstrap_mode,
             beat=pulse.beat,
             stop=pulse.stopping,
@@ -184,12 +181,9 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
     async def relay(pulse: Pulse) -> None:
         from common.backbone.relay import run_relay
 
-        await run_relay(
-            database=database, kafka=kafka, service=name, instance=instance, beat=pulse.beat, stop=pulse.stopping
-        )
+        await run_relay(database=database, kafka=kafka, service=name, beat=pulse.beat, stop=pulse.stopping)
 
     async def fire_timers(pulse: Pulse) -> None:
-        from common.backbone.timers import run_timers
 
         await run_timers(
             database=database,

@@ -36,7 +36,11 @@ def set_up_logs(settings: LogSettings, *, service: str) -> None:
     console = settings.format == "console"
     ends: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     ends += [] if console else [structlog.processors.format_exc_info]
-    ends += [structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()]
+    ends += [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        if console
+        else structlog.processors.JSONRenderer()
+    ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processors=ends, foreign_pre_chain=[*shared, _named(service)])

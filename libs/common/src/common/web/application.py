@@ -13,6 +13,7 @@ from starlette.routing import Match
 from common.database import Database
 from common.errors import FrontlineError, InvalidInput, Misconfigured, NotFound
 from common.settings import ServiceSettings
+from common.web import operations
 from common.web.access import Clients
 from common.web.context import Edge, Gate, context_of
 from common.web.documents import documents_router
@@ -55,7 +56,8 @@ def create_app(*, name: str, routers: Sequence[APIRouter], settings: ServiceSett
         app.add_exception_handler(kind, handler)
     for router in routers:
         _add_routes(app, router)
-    _add_routes(app, events_router)
+    for router in (events_router, operations.queries, operations.commands):
+        _add_routes(app, router)
     _add_routes(app, documents_router(app))
     _check_names(app)
     describe(app)

@@ -1,0 +1,227 @@
+"""What operators ask and do over REST: outbox, consumers, parked subjects. `frontline ops` speaks to these routes."""
+
+import base64
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import Field
+
+from common.backbone import parking, status
+from common.backbone.protocols import Record
+from common.web.access import needs_scope
+from common.web.cursors import decode_cursor, encode_cursor
+from common.web.dependencies import CurrentConnection, CurrentTransaction
+from common.web.models import CommandModel, Cursor, Limit, Page, ResponseModel
+from common.web.routes import ReadRoute, TransactionalRoute
+
+_SHOWN_EVENTS = 200
+
+queries = APIRouter(
+    prefix="/v1/admin", route_class=ReadRoute, dependencies=[needs_scope("ops:read")], tags=["operations"]
+)
+commands = APIRouter(
+    prefix="/v1/admin", route_class=TransactionalRoute, dependencies=[needs_scope("ops:write")], tags=["operations"]
+)
+
+Source = Annotated[str, Path(pattern=r"^[a-z]{1,32}$", description="The producing service")]
+Kind = Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", description="The part of the subject before the slash")]
+SubjectId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="The part behind it")]
+
+
+class OutboxShard(ResponseModel):
+    """One shard of the outbox; `held` says whether a relay owns it now."""
+
+    shard: int
+    holder: str
+    epoch: int
+    expires_at: datetime
+    held: bool
+    waiting: int
+
+
+class Outbox(ResponseModel):
+    """The way out to Kafka. `oldest_at` is null where nothing waits."""
+
+    waiting: int
+    oldest_at: datetime | None
+    oldest_age_s: float
+    shards: list[OutboxShard]
+
+
+class Partition(ResponseModel):
+    """One partition that the service reads, as of its last batch."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    end_offset: int
+    lag: int
+    epoch: int
+    owner: str
+    bootstrap: bool
+    updated_at: datetime
+
+
+class Consumers(ResponseModel):
+    """The way in from Kafka. `parked` counts subjects by reason."""
+
+    partitions: list[Partition]
+    parked: dict[str, int]
+    poison_records: int
+
+
+class Parked(ResponseModel):
+    """One subject whose events wait because one of them could not be applied."""
+
+    source: str
+    subject: str
+    reason: Annotated[str, Field(description="failed, gap, fork, undecodable; more may come")]
+    error: str
+    attempts: int
+    next_attempt_at: datetime | None
+    parked_at: datetime
+    events: int
+
+
+class KafkaRecord(ResponseModel):
+    """A record as it came. `value` is text where it is UTF-8, else `value_base64` holds it."""
+
+    topic: str
+    partition: int
+    offset: int
+    headers: dict[str, str]
+    value: str | None
+    value_base64: str | None
+
+
+class ParkedRecord(KafkaRecord):
+    """A record that waits; `seq` is 0 where it could not be read."""
+
+    seq: int
+
+
+class ParkedDetails(Parked):
+    """A parked subject with the first of what waits behind it."""
+
+    records: list[ParkedRecord]
+
+
+class Poison(KafkaRecord):
+    """A record that no subject could be found for."""
+
+    error: str
+    seen_at: datetime
+
+
+class Redrive(CommandModel):
+    """`over_gap`: the missing events are lost; go on with the first one that is here."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+    over_gap: bool = False
+
+
+class Discard(CommandModel):
+    """Give up the first `count` events that wait; why is kept."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+    count: Annotated[int, Field(ge=1, le=10_000)] = 1
+
+
+class Acted(ResponseModel):
+    """What was done."""
+
+    source: str
+    subject: str
+    action: Literal["redrive", "discard"]
+    events: int
+
+
+@queries.get("/outbox")
+async def get_outbox(connection: CurrentConnection) -> Outbox:
+    """What waits to be published, and who publishes it."""
+    return Outbox.model_validate(asdict(await status.get_outbox_status(connection)))
+
+
+@queries.get("/consumers")
+async def get_consumers(connection: CurrentConnection) -> Consumers:
+    """How far the service has read each topic, and what it could not apply."""
+    return Consumers.model_validate(asdict(await status.get_consumer_status(connection)))
+
+
+@queries.get("/parked")
+async def list_parked(
+    connection: CurrentConnection,
+    reason: Annotated[str, Query(max_length=32, pattern=r"^[a-z_]*$")] = "",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Parked]:
+    """Parked subjects."""
+    after = decode_cursor(cursor, str, str) or ("", "")
+    found = await parking.list_parked(connection, after=after, reason=reason, limit=limit + 1)
+    shown = [Parked.model_validate(asdict(subject)) for subject in found[:limit]]
+    following = encode_cursor(shown[-1].source, shown[-1].subject) if len(found) > limit else None
+    return Page[Parked](items=shown, next_cursor=following)
+
+
+@queries.get("/parked/{source}/{kind}/{subject_id}")
+async def get_parked(source: Source, kind: Kind, subject_id: SubjectId, connection: CurrentConnection) -> ParkedDetails:
+    """One parked subject and the first records behind it."""
+    parked, events = await parking.get_parked(connection, source=source, subject=f"{kind}/{subject_id}")
+    records = [ParkedRecord(seq=event.seq, **_shown(event.record)) for event in events[:_SHOWN_EVENTS]]
+    return ParkedDetails(records=records, **asdict(parked))
+
+
+@queries.get("/poison")
+async def list_poison(connection: CurrentConnection, limit: Limit = 50) -> Page[Poison]:
+    """Records that could not even be parked, the newest first."""
+    found = await parking.list_poison(connection, limit=limit)
+    return Page[Poison](
+        items=[Poison(error=poison.error, seen_at=poison.seen_at, **_shown(poison.record)) for poison in found]
+    )
+
+
+@commands.post("/parked/{source}/{kind}/{subject_id}/redrive")
+async def redrive_parked(
+    source: Source, kind: Kind, subject_id: SubjectId, command: Redrive, tx: CurrentTransaction
+) -> Acted:
+    """Try a parked subject again at once."""
+    subject = f"{kind}/{subject_id}"
+    await parking.redrive_parked(
+        tx, source=source, subject=subject, actor=tx.origin.actor, reason=command.reason, over_gap=command.over_gap
+    )
+    parked, _ = await parking.get_parked(tx.connection, source=source, subject=subject)
+    return Acted(source=source, subject=subject, action="redrive", events=parked.events)
+
+
+@commands.post("/parked/{source}/{kind}/{subject_id}/discard")
+async def discard_parked(
+    source: Source, kind: Kind, subject_id: SubjectId, command: Discard, tx: CurrentTransaction
+) -> Acted:
+    """Give up the first events of a parked subject, with a reason that is kept."""
+    subject = f"{kind}/{subject_id}"
+    count = await parking.discard_parked(
+        tx, source=source, subject=subject, actor=tx.origin.actor, reason=command.reason, count=command.count
+    )
+    return Acted(source=source, subject=subject, action="discard", events=count)
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    value = record.value
+    text = _text_of(value)
+    return {
+        "topic": record.place.topic,
+        "partition": record.place.partition,
+        "offset": record.offset,
+        "headers": {name: value.decode("utf-8", "replace") for name, value in record.headers},
+        "value": text,
+        "value_base64": base64.b64encode(value).decode() if value is not None and text is None else None,
+    }
+
+
+def _text_of(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
