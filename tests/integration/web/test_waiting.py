@@ -139,9 +139,7 @@ async def test_waiting_for_a_connection_has_a_limit(notes: Notes) -> None:
     """With every connection taken: 503 after the pool's time-out."""
     short = notes.settings.database.model_copy(update={"pool_size": 1, "pool_timeout": timedelta(milliseconds=50)})
     database = Database.from_settings(short, clock=notes.clock, source="/frontline/test/notes", application_name="one")
-    app = create_api(
-        build(notes.settings), Runtime(settings=notes.settings, database=database, clock=notes.clock)
-    )
+    app = create_api(build(notes.settings), Runtime(settings=notes.settings, database=database, clock=notes.clock))
     async with (
         database.read(),
         httpx.AsyncClient(
