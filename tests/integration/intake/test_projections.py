@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -174,7 +175,7 @@ async def test_commands_and_events_at_once(intake: Intake) -> None:
         moves = [e["data"] for e in await intake.events(ticket["id"]) if "status_changed" in e["type"]]
         assert moves[0]["from"] == "new"
         assert moves[-1]["to"] == "cancelled"
-        assert all(one["to"] == two["from"] for one, two in zip(moves, moves[1:], strict=False))
+        assert all(one["to"] == two["from"] for one, two in pairwise(moves))
 
 
 async def test_a_late_assignment_is_recorded(intake: Intake) -> None:

@@ -38,6 +38,13 @@ def _only_text(given: object) -> object:
     return given
 
 
+def _only_fraction(given: object) -> object:
+    # Pydantic would take a whole number that is out of bounds as a fraction, and round it.
+    if not isinstance(given, float):
+        raise ValueError("must be a fraction")
+    return given
+
+
 Level = Annotated[StrictInt, Field(ge=1, le=4, description="1 is the most")]
 Word = Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(min_length=1, max_length=300)]
@@ -48,9 +55,10 @@ Language = Annotated[str, Field(max_length=35, pattern=r"^([a-z]{2,3}(-[A-Za-z0-
 Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
 CustomName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Whole = Annotated[StrictInt, Field(ge=-_MAX_WHOLE, le=_MAX_WHOLE)]
+Fraction = Annotated[StrictFloat, BeforeValidator(_only_fraction), Field(ge=-_MAX_WHOLE, le=_MAX_WHOLE)]
 CustomText = Annotated[str, Field(max_length=1000)]
 Custom = Annotated[
-    dict[CustomName, CustomText | StrictBool | Whole | StrictFloat | None], Field(max_length=MAX_CUSTOM_FIELDS)
+    dict[CustomName, CustomText | StrictBool | Whole | Fraction | None], Field(max_length=MAX_CUSTOM_FIELDS)
 ]
 Tier = Annotated[StrictInt, Field(ge=1, le=3)]
 
