@@ -9,9 +9,9 @@ import msgspec
 
 from routing.work.domain import AgentFacts, Cause, Decision, Policy, Waiting, WorkFacts
 from routing.work.rule.backlog import Backlog, Place, place_of
-from routing.work.rule.needs import NeedsBook
+from routing.work.rule.kinds import KindBook
 from routing.work.rule.price import Market, Offer
-from routing.work.rule.reach import Watch, count_funnel, missing, reachable
+from routing.work.rule.reach import Watch, count_funnel, is_reachable, missing
 from routing.work.rule.roster import Agent, Profile, Roster
 from routing.work.rule.stages import Stage
 from routing.work.rule.waiting import Work
@@ -33,11 +33,11 @@ class Engine:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._roster = Roster()
-        self._book = NeedsBook(policy, self._roster)
+        self._book = KindBook(policy, self._roster)
         self._market = Market(policy, self._roster)
         self._backlog = Backlog(self._roster)
         self._wheel = Wheel()
-        self._watch = Watch(self._roster)
+        self._watch = Watch(self._roster, self._book)
         self._works: dict[int, Work] = {}
         self._freed: dict[Profile, dict[int, Agent]] = {}
         self._arrived: dict[int, Work] = {}
@@ -81,7 +81,7 @@ class Engine:
         self._serial += 1
         work = self._make_work(facts)
         self._works[work.number] = self._arrived[work.number] = work
-        work.needs.waiting += 1
+        work.kind.waiting += 1
         self._watch.add(work)
 
     def remove_work(self, ticket_id: UUID) -> None:
@@ -153,13 +153,11 @@ class Engine:
         Raises:
             KeyError: the ticket does not wait.
         """
-        work = self._works[ticket_id.int]
-        weight = work.facts.weight_quarters
-        reached = reachable(self._roster, work.needs, weight)
-        return None if reached else missing(self._roster, work.needs, weight)
+        kind = self._works[ticket_id.int].kind
+        return None if is_reachable(self._roster, kind) else missing(self._roster, kind)
 
     def explain(self, ticket_id: UUID, now: int) -> Waiting:
-        """Why a ticket waits. Looks at every waiting ticket of the same needs, weight, target and value.
+        """Why a ticket waits. Looks at every waiting ticket of its kind.
 
         Raises:
             KeyError: the ticket does not wait.
@@ -168,13 +166,6 @@ class Engine:
         facts = self._works[ticket_id.int].facts
         work = self._look_at(facts, now)
         place = place_of(work, now)
-        peers = (
-            entry[5]
-            for bucket in self._backlog.buckets(work.needs)
-            if bucket.lane_key == (facts.weight_quarters, facts.tau, work.value)
-            for entry in bucket.entries
-            if entry[5].bucket is bucket
-        )
         return Waiting(
             ticket_id=ticket_id,
             ring=work.ring,
@@ -185,7 +176,7 @@ class Engine:
             funnel=count_funnel(self._roster, work),
             missing=self.unroutable(ticket_id) or (),
             next_ring_at=work.stage.next_ring_at(now),
-            ahead=sum(place_of(peer, now) < place for peer in peers),
+            ahead=sum(place_of(peer, now) < place for peer in self._backlog.line(work.kind)),
         )
 
     def preview(self, facts: WorkFacts, now: int) -> Decision | None:
@@ -213,7 +204,7 @@ class Engine:
     # Steps of a decision
 
     def _fire_timers(self, now: int) -> None:
-        for work in self._wheel.pop_due(now):
+        while work := self._wheel.pop_due(now):
             ring, excluded = work.ring, work.excluded
             self._backlog.withdraw(work)
             self._line_up(work, now)
@@ -224,21 +215,33 @@ class Engine:
 
     def _pull(self, decisions: list[Decision], now: int) -> None:
         fronts: dict[bool, Fronts] = {}
-        while True:
+        while self._freed:
             guard = (self._pulls + 1) % self._policy.guard_every_pulls == 0
-            front = self._next_front(fronts, guard=guard, now=now)
+            if len(self._freed) == 1:
+                front = self._front(next(iter(self._freed)), guard=guard, now=now)
+            else:
+                front = self._first_front(fronts, guard=guard, now=now)
             if front is None:
                 return
             place, work = front
-            best, second = self._market.cheapest_two(work, now)
+            best, second = self._find_agents(work, now)
             assert best is not None
-            group = self._freed.get(best.agent.profile, {})
-            pulled = best.number in group
-            decisions.append(self._assign(work, best, second, "pull" if pulled else "arrival", place[0], now))
-            if (pulled and best.agent.pool is None) or best.agent.free <= 0:
-                group.pop(best.number, None)
+            agent = best.agent
+            cause: Cause = "pull" if agent.number in self._freed.get(agent.profile, ()) else "arrival"
+            decisions.append(self._assign(work, best, second, cause, place[0], now))
+            if agent.pool is None:
+                self._not_freed(agent)
 
-    def _next_front(self, fronts: dict[bool, Fronts], *, guard: bool, now: int) -> tuple[Place, Work] | None:
+    def _find_agents(self, work: Work, now: int) -> tuple[Offer | None, Offer | None]:
+        """The cheapest and the next cheapest agent for a ticket that a freed agent can take."""
+        if len(self._freed) == 1 and work.number not in self._arrived:
+            group = next(iter(self._freed.values()))
+            if len(group) == 1:
+                # Nobody else has room for a ticket that waited before, or it would not wait.
+                return self._market.only(next(iter(group.values())), work, now), None
+        return self._market.cheapest_two(work, now)
+
+    def _first_front(self, fronts: dict[bool, Fronts], *, guard: bool, now: int) -> tuple[Place, Work] | None:
         """The first ticket that some freed agent can take."""
         heap = fronts.get(guard)
         if heap is None:
@@ -248,7 +251,7 @@ class Engine:
         # While agents fill up and tickets leave, what a profile finds only moves back in line: an old place is a bound.
         while heap:
             place, index, profile = heap[0]
-            front = self._front(profile, guard=guard, now=now)
+            front = self._front(profile, guard=guard, now=now) if profile in self._freed else None
             if front is None:
                 heappop(heap)
             elif front[0] != place:
@@ -258,16 +261,16 @@ class Engine:
         return None
 
     def _front(self, profile: Profile, *, guard: bool, now: int) -> tuple[Place, Work] | None:
-        agents = self._freed[profile]
-        return self._backlog.first_for(profile, agents.values(), guard=guard, now=now) if agents else None
+        agents = self._freed[profile].values()
+        free = max([agent.capacity - agent.load for agent in agents])
+        return self._backlog.first_for(profile, agents, free=free, guard=guard, now=now)
 
     def _place_arrived(self, decisions: list[Decision], now: int) -> None:
         hopeful: list[tuple[Place, Work]] = []
         for work in self._arrived.values():
             if work.bucket is None:
                 self._refresh(work, now)
-            weight = work.facts.weight_quarters
-            if work.needs.view(work.ring).profiles & self._roster.with_room(weight):
+            if work.kind.needs.view(work.ring).profiles & self._roster.with_room(work.kind.weight):
                 hopeful.append((place_of(work, now), work))
             else:
                 self._line_up(work, now)
@@ -314,8 +317,7 @@ class Engine:
     # Keeping books
 
     def _make_work(self, facts: WorkFacts) -> Work:
-        value = self._policy.value.get(facts.priority, 1)
-        return Work(facts, self._book.find(facts), Stage(self._policy, facts), value=value, serial=self._serial)
+        return Work(facts, self._book.find(facts), Stage(self._policy, facts), self._serial)
 
     def _look_at(self, facts: WorkFacts, now: int) -> Work:
         """A ticket as it is now, apart from those that wait."""
@@ -348,8 +350,7 @@ class Engine:
             self._backlog.withdraw(work)
             self._arrived.pop(number, None)
             self._relaxed.pop(number, None)
-            self._watch.remove(work)
-            work.needs.waiting -= 1
+            work.kind.waiting -= 1
             work.next_at = None
 
     def _relearn(self, agent: Agent, facts: AgentFacts, profile: Profile) -> None:
@@ -374,11 +375,9 @@ class Engine:
         self._not_freed(agent)
         self._roster.dismiss(agent)
         if not profile.known and profile is not keep:
-            self._backlog.expel(profile)
-            for view in self._book.views():
-                view.expel(profile)
             self._roster.drop_profile(profile)
-            self._book.reprice()
+            self._book.expel(profile)
+            self._backlog.expel(profile)
 
     def _not_freed(self, agent: Agent) -> None:
         freed = self._freed.get(agent.profile)
@@ -391,17 +390,15 @@ class Engine:
         profile = self._roster.find_profile(facts)
         if profile is None:
             profile = self._roster.add_profile(facts)
-            self._book.reprice()
-            for view in self._book.views():
-                view.admit(profile)
-            self._backlog.admit(profile)
+            self._book.admit(profile)
+            self._backlog.admit(profile, self._book.kinds())
         return profile
 
 
 def _alike(before: AgentFacts, after: AgentFacts) -> bool:
     return (
         before.tier == after.tier
-        and before.skills == after.skills
+        and (before.skills is after.skills or before.skills == after.skills)
         and before.teams == after.teams
         and before.languages == after.languages
     )

@@ -1,21 +1,21 @@
 """All tickets in line, and the first of them that agents of a profile may take."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from routing.work.domain import COMFORTABLE, CRITICAL, GUARD_TURN, LATE, STARVED
-from routing.work.rule.needs import Needs
 from routing.work.rule.roster import Agent, Profile, Roster
 from routing.work.rule.stages import urgency
-from routing.work.rule.waiting import Bucket, Lane, LaneKey, Work
-
-BucketKey = tuple[int, int, LaneKey, frozenset[int]]
-"""(ring, band, lane key, excluded)"""
+from routing.work.rule.waiting import Bucket, Kind, Lane, Work
 
 Place = tuple[int, int, int, int, int]
 """A ticket's place in line at a moment: (band, order inside it, -value, enqueue time, ticket number), least first."""
 
-ORDINARY = (STARVED, CRITICAL, COMFORTABLE, LATE)
-GUARD = (STARVED, GUARD_TURN, CRITICAL, COMFORTABLE)
+LaneKey = tuple[int, int, int, int]
+"""(band, weight in quarters, tau, value)"""
+
+ORDINARY = ((STARVED, STARVED), (CRITICAL, CRITICAL), (COMFORTABLE, COMFORTABLE), (LATE, LATE))
+GUARD = ((STARVED, STARVED), (GUARD_TURN, LATE), (CRITICAL, CRITICAL), (COMFORTABLE, COMFORTABLE))
+"""(the band as it counts now, the band of the lanes)"""
 
 
 class Backlog:
@@ -23,22 +23,17 @@ class Backlog:
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
-        self._buckets: dict[Needs, dict[BucketKey, Bucket]] = {}
-        self._lanes: dict[Profile, dict[int, dict[LaneKey, Lane]]] = {}
+        self._lanes: dict[Profile, dict[LaneKey, Lane]] = {}
+        self._lanes_by_band: dict[Profile, dict[int, list[Lane]]] = {}
         self._stamp = 0
 
     def enqueue(self, work: Work, now: int) -> None:
         """Put a ticket, whose ring and exclusions are up to date, in line."""
-        facts, band = work.facts, work.stage.band(now)
-        lane_key = (facts.weight_quarters, facts.tau, work.value)
-        key = (work.ring, band, lane_key, work.excluded)
-        buckets = self._buckets.get(work.needs)
-        if buckets is None:
-            buckets = self._buckets[work.needs] = {}
-        bucket = buckets.get(key)
+        kind = work.kind
+        key = (work.ring, work.stage.band(now), work.excluded)
+        bucket = kind.buckets.get(key)
         if bucket is None:
-            view = work.needs.view(work.ring)
-            bucket = buckets[key] = Bucket(view=view, band=band, lane_key=lane_key, excluded=work.excluded)
+            bucket = kind.buckets[key] = Bucket(kind, ring=work.ring, band=key[1], excluded=work.excluded)
         if bucket.add(work):
             self._announce(bucket)
 
@@ -48,56 +43,56 @@ class Backlog:
         if bucket is None:
             return
         bucket.remove(work)
-        if not bucket.count:
-            buckets = self._buckets[work.needs]
-            del buckets[bucket.view.ring, bucket.band, bucket.lane_key, bucket.excluded]
-            if not buckets:
-                del self._buckets[work.needs]
+        if not bucket.count and bucket.excluded:
+            # Sets of excluded agents hardly ever come again. Other buckets are kept, and go with their kind.
+            del bucket.kind.buckets[bucket.view.ring, bucket.band, bucket.excluded]
 
-    def admit(self, profile: Profile) -> None:
-        """Show the tickets in line to a new profile, whose views have admitted it."""
-        self._lanes[profile] = {band: {} for band in ORDINARY}
-        for buckets in self._buckets.values():
-            for bucket in buckets.values():
-                if bucket.view.profiles >> profile.index & 1:
+    def admit(self, profile: Profile, kinds: Iterable[Kind]) -> None:
+        """Show all tickets in line to a new profile, whose views have admitted it. `kinds`: all there are."""
+        self._lanes[profile] = {}
+        self._lanes_by_band[profile] = {STARVED: [], CRITICAL: [], COMFORTABLE: [], LATE: []}
+        for kind in kinds:
+            for bucket in kind.buckets.values():
+                if bucket.count and bucket.view.profiles >> profile.index & 1:
                     self._lane(profile, bucket).announce((bucket.entries[0], bucket.stamp, bucket))
 
     def expel(self, profile: Profile) -> None:
         """Forget the lanes of a profile that no agent has any more."""
         del self._lanes[profile]
+        del self._lanes_by_band[profile]
 
-    def buckets(self, needs: Needs) -> Iterator[Bucket]:
-        """The buckets of the tickets with the same needs."""
-        yield from self._buckets.get(needs, {}).values()
+    def line(self, kind: Kind) -> Iterator[Work]:
+        """The tickets of a kind that are in line, in no order."""
+        for bucket in kind.buckets.values():
+            yield from (entry[5] for entry in bucket.entries if entry[5].bucket is bucket)
 
     def first_for(
-        self, profile: Profile, agents: Collection[Agent], *, guard: bool, now: int
+        self, profile: Profile, agents: Collection[Agent], *, free: int, guard: bool, now: int
     ) -> tuple[Place, Work] | None:
         """The first ticket in line that one of these agents, all of one profile, may take, and its place.
 
         Args:
+            free: the most free capacity that one of them has, in quarters.
             guard: whether a late ticket has its turn.
         """
-        free = max(agent.capacity - agent.load for agent in agents)
-        lanes = self._lanes[profile]
-        for band in GUARD if guard else ORDINARY:
-            best: tuple[Place, Work] | None = None
-            for lane_key, lane in lanes[LATE if band == GUARD_TURN else band].items():
-                if lane_key[0] > free or not lane.announcements:
+        lanes_by_band = self._lanes_by_band[profile]
+        for band, lane_band in GUARD if guard else ORDINARY:
+            best: Place | None = None
+            work: Work | None = None
+            for lane in lanes_by_band[lane_band]:
+                if lane.weight > free or not lane.announcements:
                     continue
-                bucket = lane.first()
-                if bucket is not None and bucket.excluded:
-                    bucket = lane.first_allowed(_allows(agents))
-                if bucket is None:
+                entry = lane.first(agents)
+                if entry is None:
                     continue
-                order, minus_value, enqueued_at, number, _, work = bucket.entries[0]
+                order, minus_value, enqueued_at, number, _, first = entry
                 if band == COMFORTABLE:
-                    order = -urgency(now - enqueued_at, lane_key[1])
+                    order = -urgency(now - enqueued_at, lane.tau)
                 place = (band, order, minus_value, enqueued_at, number)
-                if best is None or place < best[0]:
-                    best = place, work
-            if best is not None:
-                return best
+                if best is None or place < best:
+                    best, work = place, first
+            if best is not None and work is not None:
+                return best, work
         return None
 
     def _announce(self, bucket: Bucket) -> None:
@@ -112,10 +107,12 @@ class Backlog:
             lane.announce(announcement)
 
     def _lane(self, profile: Profile, bucket: Bucket) -> Lane:
-        lanes = self._lanes[profile][bucket.band]
-        lane = lanes.get(bucket.lane_key)
+        kind = bucket.kind
+        key = (bucket.band, kind.weight, kind.tau, kind.value)
+        lane = self._lanes[profile].get(key)
         if lane is None:
-            lane = lanes[bucket.lane_key] = Lane()
+            lane = self._lanes[profile][key] = Lane(weight=kind.weight, tau=kind.tau)
+            self._lanes_by_band[profile][bucket.band].append(lane)
         return lane
 
 
@@ -126,12 +123,4 @@ def place_of(work: Work, now: int) -> Place:
         order = -urgency(now - facts.enqueued_at, facts.tau)
     else:
         order = facts.deadline if band == CRITICAL else facts.enqueued_at
-    return band, order, -work.value, facts.enqueued_at, work.number
-
-
-def _allows(agents: Collection[Agent]) -> Callable[[Bucket], bool]:
-    def allows(bucket: Bucket) -> bool:
-        weight = bucket.lane_key[0]
-        return any(a.number not in bucket.excluded and a.capacity - a.load >= weight for a in agents)
-
-    return allows
+    return band, order, -work.kind.value, facts.enqueued_at, work.number

@@ -1,7 +1,6 @@
 """Which profiles may take a ticket: tickets that ask for the same share one answer per ring."""
 
 from bisect import insort
-from collections.abc import Iterator
 
 from routing.work.domain import RING_EXACT, Policy, WorkFacts
 from routing.work.rule.roster import Atom, Profile, Roster
@@ -17,7 +16,18 @@ Counts = tuple[int, int, int, int, int, int, int]
 class View:
     """The profiles that may take tickets of equal needs in one ring."""
 
-    __slots__ = ("atoms", "counts", "counts_version", "needs", "prices", "profiles", "ring", "teams", "version")
+    __slots__ = (
+        "atoms",
+        "counts",
+        "counts_version",
+        "needs",
+        "price_of",
+        "prices",
+        "profiles",
+        "ring",
+        "teams",
+        "version",
+    )
 
     def __init__(self, needs: "Needs", ring: int) -> None:
         self.needs = needs
@@ -44,6 +54,7 @@ class View:
         self.profiles = self.filtered()[-1]
         self.prices = sorted(needs.price(profile) for profile in needs.roster.members(self.profiles))
         """The profiles in order of their share of the cost."""
+        self.price_of = {price[5]: price for price in self.prices}
 
     def filtered(self) -> tuple[int, int, int, int, int]:
         """The sets of profiles that are left after each filter: tier, hard skills, skills, language, team."""
@@ -60,14 +71,14 @@ class View:
             in_teams |= roster.having(atom)
         return tier, hard_skills, skills, language, language & in_teams
 
-    def admit(self, profile: Profile) -> bool:
-        """Take in a new profile if it may take such tickets; returns whether it may."""
+    def admit(self, profile: Profile) -> None:
+        """Take in a new profile if it may take such tickets."""
         if not self.filtered()[-1] >> profile.index & 1:
-            return False
+            return
         self.profiles |= 1 << profile.index
         self.version += 1
-        insort(self.prices, self.needs.price(profile))
-        return True
+        price = self.price_of[profile] = self.needs.price(profile)
+        insort(self.prices, price)
 
     def expel(self, profile: Profile) -> None:
         """Drop a profile that no agent has any more."""
@@ -75,16 +86,18 @@ class View:
             self.profiles &= ~(1 << profile.index)
             self.version += 1
             self.prices = [price for price in self.prices if price[5] is not profile]
+            del self.price_of[profile]
 
     def reprice(self) -> None:
         """Price anew, because flexibility is measured against another most skilled agent."""
         self.prices = sorted(self.needs.price(price[5]) for price in self.prices)
+        self.price_of = {price[5]: price for price in self.prices}
 
 
 class Needs:
-    """What tickets ask for that only differ in weight, priority and time."""
+    """What tickets ask for that differ in weight, priority and time only."""
 
-    __slots__ = ("facts", "policy", "roster", "views", "waiting")
+    __slots__ = ("facts", "policy", "roster", "views")
 
     def __init__(self, facts: WorkFacts, policy: Policy, roster: Roster) -> None:
         """Args: facts: any ticket with these needs."""
@@ -92,8 +105,6 @@ class Needs:
         self.policy = policy
         self.roster = roster
         self.views: dict[int, View] = {}
-        self.waiting = 0
-        """How many tickets with these needs the engine holds."""
 
     def view(self, ring: int) -> View:
         """The profiles that may take such tickets in a ring."""
@@ -112,37 +123,3 @@ class Needs:
         flexibility = 1000 * policy.flexibility_points * max(0, len(profile.skills) - 1) // spare
         proficiency = 1000 * policy.proficiency_points * above // (full * len(work.needs)) if work.needs else 0
         return tier + flexibility - proficiency, profile.index, tier, flexibility, proficiency, profile
-
-
-class NeedsBook:
-    """One `Needs` for all tickets that ask for the same; those that no ticket has are forgotten in time."""
-
-    def __init__(self, policy: Policy, roster: Roster) -> None:
-        self._policy = policy
-        self._roster = roster
-        self._book: dict[tuple[object, ...], Needs] = {}
-        self._limit = 4096
-        self._most_skills = roster.most_skills
-
-    def find(self, facts: WorkFacts) -> Needs:
-        """The needs of a ticket."""
-        key = (facts.needs, facts.tier_required, facts.language, facts.teams, facts.overflow_teams)
-        needs = self._book.get(key)
-        if needs is None:
-            if len(self._book) > self._limit:
-                self._book = {key: needs for key, needs in self._book.items() if needs.waiting}
-                self._limit = 2 * len(self._book) + 4096
-            needs = self._book[key] = Needs(facts, self._policy, self._roster)
-        return needs
-
-    def views(self) -> Iterator[View]:
-        """Every view that was ever asked for."""
-        for needs in self._book.values():
-            yield from needs.views.values()
-
-    def reprice(self) -> None:
-        """Bring prices up to date after profiles came or went."""
-        if self._roster.most_skills != self._most_skills:
-            self._most_skills = self._roster.most_skills
-            for view in self.views():
-                view.reprice()

@@ -43,10 +43,15 @@ class Market:
         idle = self._idle * min(max(0, now - agent.idle_since), self._idle_cap) // self._idle_cap
         return Offer(price[0] + packing - idle, agent.idle_since, agent.number, packing, idle, price, agent)
 
+    def only(self, agent: Agent, work: Work, now: int) -> Offer:
+        """What this agent, who may take the ticket, costs for it."""
+        price = work.kind.needs.view(work.ring).price_of[agent.profile]
+        return self.offer(agent, price, work.kind.weight, now)
+
     def cheapest_two(self, work: Work, now: int) -> tuple[Offer | None, Offer | None]:
         """The cheapest agent that can take the ticket now, and the next cheapest; None for each that does not exist."""
-        weight = work.facts.weight_quarters
-        view = work.needs.view(work.ring)
+        weight = work.kind.weight
+        view = work.kind.needs.view(work.ring)
         best = second = None
         if not view.profiles & self._roster.with_room(weight):
             return best, second

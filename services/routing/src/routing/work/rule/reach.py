@@ -4,33 +4,31 @@ from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from routing.work.domain import QUARTERS_PER_UNIT, RING_HARD_ONLY, Funnel
-from routing.work.rule.needs import Counts, Needs, View
+from routing.work.rule.kinds import KindBook
+from routing.work.rule.needs import Counts, View
 from routing.work.rule.roster import Roster
-from routing.work.rule.waiting import Work
-
-Group = tuple[Needs, int]
-"""Tickets of equal needs and weight (in quarters): all of them are routable, or none."""
+from routing.work.rule.waiting import Kind, Work
 
 
-def reachable(roster: Roster, needs: Needs, weight: int) -> bool:
+def is_reachable(roster: Roster, kind: Kind) -> bool:
     """Whether some known agent, present or not, full or not, could take such tickets once they are late."""
-    profiles = roster.members(needs.view(RING_HARD_ONLY).profiles)
-    return any(capacity >= weight for profile in profiles for capacity in profile.capacities)
+    profiles = roster.members(kind.needs.view(RING_HARD_ONLY).profiles)
+    return any(capacity >= kind.weight for profile in profiles for capacity in profile.capacities)
 
 
-def missing(roster: Roster, needs: Needs, weight: int) -> tuple[str, ...]:
+def missing(roster: Roster, kind: Kind) -> tuple[str, ...]:
     """What no known agent has of all that such tickets need; everything they need where only the sum is missing."""
-    asked = list(_asked(roster, needs, weight))
+    asked = list(_asked(roster, kind))
     return tuple(name for name, found in asked if not found) or tuple(name for name, _ in asked)
 
 
 def count_funnel(roster: Roster, work: Work) -> Funnel:
     """How many agents are left for a ticket after each filter."""
-    view = work.needs.view(work.ring)
+    view = work.kind.needs.view(work.ring)
     if view.counts_version != roster.headcount_version:
         view.counts_version = roster.headcount_version
         view.counts = _count_static(roster, view)
-    weight = work.facts.weight_quarters
+    weight = work.kind.weight
     room = roster.members(view.profiles & roster.with_room(weight))
     unreserved = sum(profile.count_with(weight) for profile in room)
     held = roster.members(view.profiles & roster.with_reserved) if roster.with_reserved else ()
@@ -75,9 +73,9 @@ def _count_static(roster: Roster, view: View) -> Counts:
     )
 
 
-def _asked(roster: Roster, needs: Needs, weight: int) -> Iterator[tuple[str, bool]]:
+def _asked(roster: Roster, kind: Kind) -> Iterator[tuple[str, bool]]:
     """Each thing that tickets need even when late, in words, and whether some known agent has it."""
-    work = needs.facts
+    work, weight = kind.needs.facts, kind.weight
     yield f"tier {work.tier_required}", bool(roster.having(("tier", "", work.tier_required)))
     for need in work.needs:
         if need.hard_level:
@@ -96,16 +94,14 @@ def _asked(roster: Roster, needs: Needs, weight: int) -> Iterator[tuple[str, boo
 class Watch:
     """Notices when waiting tickets become unroutable, and when they are routable again.
 
-    Looks at each group of equal needs and weight once, then only when what some agent could take has changed.
+    Looks at each kind of ticket once, then only when what some agent could take has changed.
     """
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, book: KindBook) -> None:
         self._roster = roster
-        self._waiting: dict[Group, int] = {}
-        """How many tickets wait in each group that was looked at."""
-        self._unreachable: set[Group] = set()
-        self._fresh: dict[Group, list[Work]] = {}
-        """Tickets of groups that were not looked at yet."""
+        self._book = book
+        self._fresh: list[Work] = []
+        """Tickets of kinds that must be looked at."""
         self._told: set[int] = set()
         """Numbers of the tickets that were last told to be unroutable."""
         self._news: dict[int, tuple[UUID, tuple[str, ...]]] = {}
@@ -113,45 +109,30 @@ class Watch:
 
     def add(self, work: Work) -> None:
         """A ticket waits."""
-        group = (work.needs, work.facts.weight_quarters)
-        count = self._waiting.get(group)
-        if count is None:
-            self._fresh.setdefault(group, []).append(work)
-        else:
-            self._waiting[group] = count + 1
-            self._tell(work, group)
-
-    def remove(self, work: Work) -> None:
-        """A ticket waits no more, or not with these needs."""
-        group = (work.needs, work.facts.weight_quarters)
-        count = self._waiting.get(group)
-        if count is None:
-            self._fresh[group].remove(work)
-        elif count > 1:
-            self._waiting[group] = count - 1
-        else:
-            del self._waiting[group]
-            self._unreachable.discard(group)
+        if work.kind.reachable is None:
+            self._fresh.append(work)
+        elif not work.kind.reachable or self._told:
+            self._tell(work)
 
     def forget(self, number: int) -> None:
         """A ticket is gone; nothing more is told of it."""
-        self._told.discard(number)
-        self._news.pop(number, None)
+        if self._told:
+            self._told.discard(number)
+        if self._news:
+            self._news.pop(number, None)
 
     def look(self, works: Mapping[int, Work]) -> None:
-        """Look at the groups that need it. `works`: all waiting tickets."""
+        """Look at the kinds that need it. `works`: all waiting tickets."""
         if self._version != self._roster.reach_version:
             self._version = self._roster.reach_version
             self._look_again(works)
-        for group, fresh in self._fresh.items():
-            if not fresh:
-                continue
-            self._waiting[group] = len(fresh)
-            if not reachable(self._roster, *group):
-                self._unreachable.add(group)
-            for work in fresh:
-                self._tell(work, group)
-        self._fresh.clear()
+        if self._fresh:
+            for work in self._fresh:
+                if works.get(work.number) is work:
+                    if work.kind.reachable is None:
+                        work.kind.reachable = is_reachable(self._roster, work.kind)
+                    self._tell(work)
+            self._fresh.clear()
 
     def pop_news(self) -> list[tuple[UUID, tuple[str, ...]]]:
         """What is new since the last call: (ticket, what is missing), () where the ticket is routable again."""
@@ -160,17 +141,19 @@ class Watch:
         return news
 
     def _look_again(self, works: Mapping[int, Work]) -> None:
-        unreachable = {group for group in self._waiting if not reachable(self._roster, *group)}
-        changed = unreachable ^ self._unreachable
-        self._unreachable = unreachable
+        changed: set[Kind] = set()
+        for kind in self._book.kinds():
+            before = kind.reachable
+            kind.reachable = is_reachable(self._roster, kind) if kind.waiting and before is not None else None
+            if kind.reachable is not None and kind.reachable != before:
+                changed.add(kind)
         if changed:
             for work in works.values():
-                group = (work.needs, work.facts.weight_quarters)
-                if group in changed:
-                    self._tell(work, group)
+                if work.kind in changed:
+                    self._tell(work)
 
-    def _tell(self, work: Work, group: Group) -> None:
-        lost = group in self._unreachable
+    def _tell(self, work: Work) -> None:
+        lost = not work.kind.reachable
         if lost != (work.number in self._told):
-            self._news[work.number] = (work.facts.ticket_id, missing(self._roster, *group) if lost else ())
+            self._news[work.number] = (work.facts.ticket_id, missing(self._roster, work.kind) if lost else ())
             self._told ^= {work.number}

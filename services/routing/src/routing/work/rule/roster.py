@@ -17,7 +17,7 @@ ProfileKey = tuple[int, frozenset[tuple[str, int]], frozenset[str], frozenset[st
 
 
 class Agent:
-    """A known agent. `pool` is None unless the agent is present and may take something new."""
+    """A known agent. `pool` is None unless the agent is present, may take something new and has capacity free."""
 
     __slots__ = ("capacity", "facts", "idle_since", "load", "number", "offers_left", "pool", "profile", "stamp")
 
@@ -109,9 +109,10 @@ class Profile:
         self.known = 0
         self.present = 0
         self.pools: dict[tuple[int, int], Pool] = {}
+        """By (free, capacity); some are empty."""
         self.pool_keys: list[tuple[int, int]] = []
         """(free, capacity) of the pools that are not empty, in order."""
-        self.most_free = -1
+        self.most_free = 0
         self.reserved: dict[int, int] = {}
         """Free capacity -> how many present agents with so much wait for answers to offers."""
         self.capacities: dict[int, int] = {}
@@ -245,10 +246,11 @@ class Roster:
         self.headcount_version += 1
 
     def seat(self, agent: Agent) -> None:
-        """Put an agent where its free capacity is found, if it is present."""
-        if not agent.facts.present:
+        """Put an agent where its free capacity is found, if it is present and has any."""
+        free = agent.capacity - agent.load
+        if free <= 0 or not agent.facts.present:
             return
-        profile, free = agent.profile, agent.capacity - agent.load
+        profile = agent.profile
         if agent.offers_left <= 0:
             profile.reserved[free] = profile.reserved.get(free, 0) + 1
             self._reserved |= 1 << profile.index
@@ -261,35 +263,34 @@ class Roster:
         pool.add(agent, self._stamp)
         if pool.count == 1:
             insort(profile.pool_keys, key)
-            self._note_most_free(profile)
+            if free > profile.most_free:
+                self._note_most_free(profile)
 
     def unseat(self, agent: Agent) -> None:
         """Undo `seat`; to be called before load, offers, presence or idle time change."""
-        if not agent.facts.present:
-            return
-        profile, pool = agent.profile, agent.pool
-        if pool is None:
-            free = agent.capacity - agent.load
-            profile.reserved[free] -= 1
-            if not profile.reserved[free]:
-                del profile.reserved[free]
-            if not profile.reserved:
-                self._reserved &= ~(1 << profile.index)
-            return
-        pool.remove(agent)
-        if not pool.count:
-            key = (pool.free, pool.capacity)
-            del profile.pools[key]
-            del profile.pool_keys[bisect_left(profile.pool_keys, key)]
-            self._note_most_free(profile)
+        pool = agent.pool
+        if pool is not None:
+            pool.remove(agent)
+            if not pool.count:
+                profile, key = agent.profile, (pool.free, pool.capacity)
+                del profile.pool_keys[bisect_left(profile.pool_keys, key)]
+                if pool.free == profile.most_free:
+                    self._note_most_free(profile)
+        elif agent.offers_left <= 0 and agent.free > 0 and agent.facts.present:
+            reserved = agent.profile.reserved
+            reserved[agent.free] -= 1
+            if not reserved[agent.free]:
+                del reserved[agent.free]
+            if not reserved:
+                self._reserved &= ~(1 << agent.profile.index)
 
     def _note_most_free(self, profile: Profile) -> None:
-        most = profile.pool_keys[-1][0] if profile.pool_keys else -1
-        before, profile.most_free = profile.most_free, most
-        if most != before:
-            bit = 1 << profile.index
-            for weight, room in self._room.items():
-                self._room[weight] = room | bit if most >= weight else room & ~bit
+        before = profile.most_free
+        most = profile.most_free = profile.pool_keys[-1][0] if profile.pool_keys else 0
+        bit = 1 << profile.index
+        for weight, room in self._room.items():
+            if (most >= weight) != (before >= weight):
+                self._room[weight] = room ^ bit
 
 
 def _profile_key(facts: AgentFacts) -> ProfileKey:

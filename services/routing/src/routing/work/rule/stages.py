@@ -50,8 +50,10 @@ class Stage:
 
     def next_change_at(self, now: int) -> int | None:
         """When ring or band change next; None if they never will."""
+        if now < self.near_at and now < self.critical_at and now < self.starved_at:
+            return min(self.near_at, self.critical_at, self.starved_at)
         # A starved ticket stays starved, so becoming critical then changes nothing.
-        critical_at = min(self.starved_at, self.critical_at)
+        critical_at = min(self.critical_at, self.starved_at)
         later = [at for at in (self.near_at, critical_at, self.late_at, self.starved_at) if at > now]
         return min(later, default=None)
 

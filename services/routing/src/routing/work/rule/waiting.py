@@ -1,55 +1,75 @@
 """Waiting tickets in line: buckets of tickets that are alike, and per profile the lanes that find the first of them.
 
-A bucket holds tickets of equal needs, ring, band, weight, target, value and exclusions, so inside one the order never
-changes and the first ticket stands for all. A lane holds, for one profile of agents, all buckets that this profile may
-take from and whose order compares without the time, so the first of a lane is found without looking at the others.
+In a bucket are tickets of one kind, ring, band and set of excluded agents, so inside one the order never changes and
+the first ticket stands for all. A lane holds, for one profile of agents, the buckets that this profile may take from
+and whose order compares without the time, so the first of a lane is found without looking at the others.
 Both are heaps that drop stale entries only when these come to the top.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
 from heapq import heapify, heappop, heappush, heapreplace
 
 from routing.work.domain import CRITICAL, WorkFacts
-from routing.work.rule.needs import Needs, View
+from routing.work.rule.needs import Needs
+from routing.work.rule.roster import Agent
 from routing.work.rule.stages import Stage
 
 STALE_ENTRIES = 32
 """Stale entries that a heap may hold beside as many as it has live ones."""
 
-LaneKey = tuple[int, int, int]
-"""(weight in quarters, tau, value)"""
+NOBODY: frozenset[int] = frozenset()
 
-Entry = tuple[int, int, int, int, int, "Work"]
-"""(order, -value, enqueue time, ticket number, serial, ticket): the first five make entries unique and ordered."""
+BucketKey = tuple[int, int, frozenset[int]]
+"""(ring, band, excluded)"""
+
+
+class Kind:
+    """What tickets have in common that differ in nothing but time and exclusions."""
+
+    __slots__ = ("buckets", "needs", "reachable", "tau", "value", "waiting", "weight")
+
+    def __init__(self, needs: Needs, *, weight: int, tau: int, value: int) -> None:
+        self.needs = needs
+        self.weight = weight
+        self.tau = tau
+        self.value = value
+        self.waiting = 0
+        """How many such tickets wait."""
+        self.buckets: dict[BucketKey, Bucket] = {}
+        self.reachable: bool | None = None
+        """Whether some known agent could take such tickets once they are late; None if it must be found out."""
 
 
 class Work:
     """A waiting ticket as the engine holds it. `excluded` are the numbers of the agents excluded at the last look."""
 
-    __slots__ = ("bucket", "excluded", "facts", "needs", "next_at", "number", "ring", "serial", "stage", "value")
+    __slots__ = ("bucket", "excluded", "facts", "kind", "next_at", "number", "ring", "serial", "stage")
 
-    def __init__(self, facts: WorkFacts, needs: Needs, stage: Stage, *, value: int, serial: int) -> None:
+    def __init__(self, facts: WorkFacts, kind: Kind, stage: Stage, serial: int) -> None:
         self.facts = facts
         self.number = facts.ticket_id.int
-        self.needs = needs
+        self.kind = kind
         self.stage = stage
-        self.value = value
         self.serial = serial
         self.ring = 0
-        self.excluded: frozenset[int] = frozenset()
+        self.excluded = NOBODY
         self.bucket: Bucket | None = None
         self.next_at: int | None = None
+
+
+Entry = tuple[int, int, int, int, int, Work]
+"""(order, -value, enqueue time, ticket number, serial, ticket): the first five make entries unique and ordered."""
 
 
 class Bucket:
     """Waiting tickets that differ only in their place in line. Its first entry is always live."""
 
-    __slots__ = ("band", "count", "entries", "excluded", "lane_key", "lanes", "lanes_version", "stamp", "view")
+    __slots__ = ("band", "count", "entries", "excluded", "kind", "lanes", "lanes_version", "stamp", "view")
 
-    def __init__(self, *, view: View, band: int, lane_key: LaneKey, excluded: frozenset[int]) -> None:
-        self.view = view
+    def __init__(self, kind: Kind, *, ring: int, band: int, excluded: frozenset[int]) -> None:
+        self.kind = kind
+        self.view = kind.needs.view(ring)
         self.band = band
-        self.lane_key = lane_key
         self.excluded = excluded
         self.entries: list[Entry] = []
         self.count = 0
@@ -63,7 +83,7 @@ class Bucket:
         """Put a ticket in line. Returns whether it became the first, so that the lanes must be told."""
         facts = work.facts
         order = facts.deadline if self.band == CRITICAL else facts.enqueued_at
-        entry = (order, -work.value, facts.enqueued_at, work.number, work.serial, work)
+        entry = (order, -self.kind.value, facts.enqueued_at, work.number, work.serial, work)
         work.bucket = self
         self.count += 1
         heappush(self.entries, entry)
@@ -85,30 +105,32 @@ class Bucket:
             heapify(entries)
 
 
+Announcement = tuple[Entry, int, Bucket]
+"""(the bucket's first entry, its stamp, the bucket)"""
+
+
 class Lane:
-    """The buckets of one weight, target, value and band that agents of one profile may take from, first one first."""
+    """The buckets of one band, weight, target and value that agents of one profile may take from, first one first."""
 
-    __slots__ = ("announcements", "limit")
+    __slots__ = ("announcements", "limit", "tau", "weight")
 
-    def __init__(self) -> None:
-        self.announcements: list[tuple[Entry, int, Bucket]] = []
+    def __init__(self, *, weight: int, tau: int) -> None:
+        self.weight = weight
+        self.tau = tau
+        self.announcements: list[Announcement] = []
         self.limit = STALE_ENTRIES
 
-    def announce(self, announcement: tuple[Entry, int, Bucket]) -> None:
-        """Say that a bucket has a new first ticket that goes before its former first one, or any at all.
-
-        Args:
-            announcement: the first entry, the bucket's stamp, the bucket.
-        """
+    def announce(self, announcement: Announcement) -> None:
+        """Say that a bucket has a new first ticket that goes before its former first one, or any at all."""
         announcements = self.announcements
         heappush(announcements, announcement)
         if len(announcements) > self.limit:
-            announcements[:] = [a for a in announcements if a[1] == a[2].stamp]
+            announcements[:] = [each for each in announcements if each[1] == each[2].stamp]
             heapify(announcements)
             self.limit = 2 * len(announcements) + STALE_ENTRIES
 
-    def first(self) -> Bucket | None:
-        """The bucket with the first ticket of this lane; None if no ticket is in it."""
+    def first(self, agents: Collection[Agent]) -> Entry | None:
+        """The first ticket of this lane that one of the agents, who have room for it, may take; None without one."""
         announcements = self.announcements
         while announcements:
             entry, stamp, bucket = announcements[0]
@@ -117,17 +139,17 @@ class Lane:
             elif entry is not bucket.entries[0]:
                 # The first ticket left, and the next moved up, which is not announced: it only goes back in the lane.
                 heapreplace(announcements, (bucket.entries[0], stamp, bucket))
+            elif bucket.excluded and not self._one_may_take(agents, bucket):
+                return self._first_behind(agents)
             else:
-                return bucket
+                return entry
         return None
 
-    def first_allowed(self, allows: Callable[[Bucket], bool]) -> Bucket | None:
-        """Like `first`, passing over buckets that are not allowed (because of exclusions)."""
-        passed: list[tuple[Entry, int, Bucket]] = []
-        bucket = self.first()
-        while bucket is not None and not allows(bucket):
-            passed.append(heappop(self.announcements))
-            bucket = self.first()
-        for announcement in passed:
-            heappush(self.announcements, announcement)
-        return bucket
+    def _first_behind(self, agents: Collection[Agent]) -> Entry | None:
+        passed = heappop(self.announcements)
+        entry = self.first(agents)
+        heappush(self.announcements, passed)
+        return entry
+
+    def _one_may_take(self, agents: Collection[Agent], bucket: Bucket) -> bool:
+        return any(a.number not in bucket.excluded and a.capacity - a.load >= self.weight for a in agents)

@@ -1,6 +1,5 @@
 """Timers of waiting tickets: cheap to add, because most tickets leave before theirs fires."""
 
-from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 from routing.work.rule.waiting import Work
@@ -31,15 +30,17 @@ class Wheel:
             self._far[tick] = [(at, work.serial, work)]
             heappush(self._ticks, tick)
 
-    def pop_due(self, now: int) -> Iterator[Work]:
-        """The tickets whose timers are due, earliest first. Timers may be added while this runs."""
-        self._advance(now >> TICK_BITS)
+    def pop_due(self, now: int) -> Work | None:
+        """The ticket whose timer is due first; None if none is due."""
+        if self._ticks and self._ticks[0] <= now >> TICK_BITS:
+            self._advance(now >> TICK_BITS)
         near = self._near
         while near and near[0][0] <= now:
             at, _, work = heappop(near)
             if work.next_at == at:
                 work.next_at = None
-                yield work
+                return work
+        return None
 
     def next_at(self) -> int | None:
         """When the next valid timer is due; None if there is none."""
@@ -54,8 +55,7 @@ class Wheel:
             self._advance(self._ticks[0])
 
     def _advance(self, tick: int) -> None:
-        self._tick = max(self._tick, tick)
-        if self._ticks and self._ticks[0] <= tick:
-            while self._ticks and self._ticks[0] <= tick:
-                self._near += (timer for timer in self._far.pop(heappop(self._ticks)) if timer[2].next_at == timer[0])
-            heapify(self._near)
+        self._tick = tick
+        while self._ticks and self._ticks[0] <= tick:
+            self._near += (timer for timer in self._far.pop(heappop(self._ticks)) if timer[2].next_at == timer[0])
+        heapify(self._near)
