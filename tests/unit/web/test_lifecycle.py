@@ -8,6 +8,7 @@ import pytest
 
 from common.clock import MovableClock, SystemClock
 from common.lifecycle import Life, Pulse, Stage, Task, TaskEnded, spawn, until_stopped
+from tests.support.eventually import eventually
 
 Run = Callable[[Pulse], Awaitable[None]]
 
@@ -149,8 +150,11 @@ async def test_a_late_heartbeat_is_named() -> None:
     ]
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         spawn(group, life.run(tasks, prepare=nothing, signals=False), name="life")
-        while len(pulses) < 3:
-            await asyncio.sleep(0)
+
+        async def all_run() -> bool:
+            return len(pulses) == 3
+
+        await eventually(all_run)
         clock.move(timedelta(seconds=60))
         assert life.late() == []
         clock.move(timedelta(seconds=1))
