@@ -1,9 +1,9 @@
-"""A TCP proxy in front of PostgreSQL that can lose the connection at the moment that matters: in COMMIT."""
+"""A TCP proxy in front of PostgreSQL that can go away, or lose a connection at the moment that matters: in COMMIT."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,38 +20,64 @@ class Proxy:
         plan: for each COMMIT that comes from now on: None lets it pass, "before" loses it before the server has it,
             "after" lets the server have it and loses the answer.
         lost: how many were lost.
+        away: True refuses every connection, as if nothing were there.
     """
 
     url: str
     plan: list[Moment | None]
     lost: int = 0
+    away: bool = False
+    _open: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
+
+    def go_away(self) -> None:
+        """Cut all connections and refuse new ones."""
+        self.away = True
+        for writer in self._open:
+            writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: tuple[str, int]) -> None:
         """One connection, until either side ends it."""
+        if self.away:
+            writer.transport.abort()
+            return
         server_reader, server_writer = await asyncio.open_connection(*target)
-        muted = False
-
-        async def answers() -> None:
-            while data := await server_reader.read(65_536):
-                if not muted:
-                    writer.write(data)
+        self._open.add(writer)
+        try:
+            async with asyncio.TaskGroup() as group:
+                answers = group.create_task(_pass_on(server_reader, writer))
+                await self._pass_requests(reader, server_writer, writer)
+                answers.cancel()
+        finally:
+            self._open.discard(writer)
+            server_writer.close()
             writer.close()
 
-        async with asyncio.TaskGroup() as group:
-            group.create_task(answers())
-            while data := await reader.read(65_536):
-                moment = self.plan.pop(0) if _COMMIT in data and self.plan else None
-                if moment:
-                    self.lost += 1
-                    muted = True
-                if moment != "before":
-                    server_writer.write(data)
-                if moment:
-                    break
-            if muted:
-                # Closing our half lets the server finish what it has, and then end.
-                writer.transport.abort()
-            server_writer.write_eof()
+    async def _pass_requests(
+        self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, client: asyncio.StreamWriter
+    ) -> None:
+        while data := await _read(reader):
+            moment = self.plan.pop(0) if _COMMIT in data and self.plan else None
+            if moment:
+                self.lost += 1
+                client.transport.abort()
+            if moment != "before":
+                server.write(data)
+                await server.drain()
+            if moment:
+                return
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await _read(reader):
+        writer.write(data)
+    writer.close()
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(65_536)
+    except ConnectionError:
+        return b""
 
 
 @asynccontextmanager

@@ -28,6 +28,8 @@ _TRANSACTION_LIMIT = timedelta(seconds=60)
 """Bounds how long one transaction can hold back the feed and the relay's floor (PostgreSQL 17 and later)."""
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
 """SQLSTATE classes of trouble that passes: connection, rollback, resources, operator intervention, system error."""
+_REFUSING_CLASSES = ("28", "3D")
+"""Invalid authorization, invalid catalog name."""
 _PASSING_STATES = ("55P03", "25P03", "25P04")
 """Lock not available, idle-in-transaction time-out, transaction time-out."""
 
@@ -126,10 +128,13 @@ class Database:
 
 @contextmanager
 def foreign_errors() -> Generator[None]:
-    """Turn errors of the driver that pass by themselves into `Unavailable`; all others go through unchanged."""
+    """Turn errors of the driver into ours: `Unavailable` where they pass by themselves, `Misconfigured` where the
+    server refuses our name, password or database. All others go through unchanged."""
     try:
         yield
     except Exception as error:
+        if _sqlstate(error).startswith(_REFUSING_CLASSES):
+            raise Misconfigured(f"the database refuses us: {_first_line(error)}") from error
         if not _passes(error):
             raise
         raise Unavailable(f"the database did not finish: {type(error).__name__}: {_first_line(error)}") from error
