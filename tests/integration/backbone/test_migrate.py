@@ -1,0 +1,105 @@
+"""Migrations: once however many run them, an old database is refused, a newer one is welcome."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import SecretStr
+from sqlalchemy import Connection, MetaData, text
+
+from common.errors import Misconfigured, Unavailable
+from common.migrate import check_schema, migrate
+from common.settings import DatabaseSettings
+from common.tables import add_common_tables
+from tests.support.backbone import ORIGIN, count, database_settings, migrated, open_database
+
+REVISION = """
+from alembic import op
+revision = "{revision}"
+down_revision = {below}
+branch_labels = {labels}
+def upgrade():
+    op.execute("create table {table} (id bigint primary key)")
+"""
+
+
+def write_revision(folder: Path, number: int, table: str) -> None:
+    versions = folder / "versions"
+    versions.mkdir(exist_ok=True)
+    below = None if number == 1 else f"shop_{number - 1:04}"
+    labels = ("shop",) if number == 1 else None
+    revision = REVISION.format(revision=f"shop_{number:04}", below=repr(below), labels=repr(labels), table=table)
+    (versions / f"shop_{number:04}.py").write_text(revision)
+
+
+async def test_several_at_once_migrate_once_and_the_tables_are_those_declared(empty_database: str) -> None:
+    settings = database_settings(empty_database)
+    await asyncio.gather(*(migrate(settings) for _ in range(3)))
+
+    def differences(connection: Connection) -> list[object]:
+        metadata = MetaData()
+        add_common_tables(metadata)
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+        return [found for found in compare_metadata(context, metadata) if "alembic_version" not in repr(found)]
+
+    async with migrated(empty_database) as database, database.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_a_services_own_branch_goes_beside_the_common_one(empty_database: str, tmp_path: Path) -> None:
+    write_revision(tmp_path, 1, "first")
+    await migrate(database_settings(empty_database), tmp_path)
+    database = open_database(empty_database)
+    await check_schema(database, tmp_path)
+
+    write_revision(tmp_path, 2, "second")
+    with pytest.raises(Misconfigured, match="lacks the migrations up to shop_0002"):
+        await check_schema(database, tmp_path)
+    await migrate(database_settings(empty_database), tmp_path)
+    await check_schema(database, tmp_path)
+    assert await count(database, "second") == 0
+
+    # The release before, in a rolling upgrade: it meets a database that is ahead of it.
+    (tmp_path / "versions" / "shop_0002.py").unlink()
+    await check_schema(database, tmp_path)
+    await database.close()
+
+
+async def test_an_empty_database_is_refused(empty_database: str) -> None:
+    database = open_database(empty_database)
+    with pytest.raises(Misconfigured, match="lacks the migrations up to common_0001: run the migrate command"):
+        await check_schema(database)
+    await database.close()
+
+
+async def test_an_unreachable_server_and_a_wrong_name_are_told_apart(empty_database: str) -> None:
+    nobody = DatabaseSettings(url=SecretStr("postgresql://postgres@127.0.0.1:1/x"))
+    with pytest.raises(Unavailable):
+        await migrate(nobody)
+    database = open_database(empty_database + "x")
+    with pytest.raises(Misconfigured, match="does not exist"):
+        await count(database, "event")
+    await database.close()
+
+
+async def test_reading_cannot_write_and_times_are_bounded(empty_database: str) -> None:
+    async with migrated(empty_database) as database:
+        async with database.read() as connection:
+            assert await connection.scalar(text("show transaction_read_only")) == "on"
+            limits = {
+                name: await connection.scalar(text(f"show {name}"))
+                for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+            }
+        assert limits == {
+            "statement_timeout": "10s",
+            "lock_timeout": "2s",
+            "idle_in_transaction_session_timeout": "15s",
+        }
+        async with database.begin(ORIGIN) as holder:
+            await holder.connection.execute(text("lock table subject in access exclusive mode"))
+            with pytest.raises(Unavailable, match="lock timeout"):
+                await count(database, "subject")
+        async with database.begin(ORIGIN) as tx:
+            assert await tx.connection.scalar(text("show transaction_read_only")) == "off"
