@@ -162,18 +162,7 @@ class Routing:
 
     async def reply(self, ticket_id: UUID, agent_id: UUID) -> None:
         """A public message by an agent."""
-        body = MessageAdded(
-            ticket_id=ticket_id,
-            message_id=new_id(),
-            direction="outbound",
-            author_type="agent",
-            author_id=agent_id,
-            channel="web",
-            counts_as_response=True,
-            awaits_customer=False,
-            ack_only=False,
-        )
-        await self.tell(ticket_id, body)
+        await self.tell(ticket_id, public_reply(ticket_id, agent_id))
 
     async def work(self, ticket_id: UUID) -> Work:
         """The ticket's work as it is."""
@@ -265,9 +254,7 @@ async def routing(servers: Servers, routing_template: str, tmp_path: Path) -> As
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {secret}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://routing", headers=headers) as http:
-        yield Routing(
-            service=service, database=database, clock=clock, app=app, http=http, clients_file=clients_file
-        )
+        yield Routing(service=service, database=database, clock=clock, app=app, http=http, clients_file=clients_file)
     await database.close()
     await admin.execute(f"drop database {name} with (force)")
     await admin.close()
@@ -281,3 +268,18 @@ async def _add_skills(tx: Transaction) -> None:
 def needs(**levels: int) -> tuple[SkillNeed, ...]:
     """Skills that a ticket asks for, indispensable at their level."""
     return tuple(SkillNeed(skill=skill, level=level, hard_level=level) for skill, level in levels.items())
+
+
+def public_reply(ticket_id: UUID, agent_id: UUID) -> MessageAdded:
+    """A message that an agent sent to the customer."""
+    return MessageAdded(
+        ticket_id=ticket_id,
+        message_id=new_id(),
+        direction="outbound",
+        author_type="agent",
+        author_id=agent_id,
+        channel="web",
+        counts_as_response=True,
+        awaits_customer=False,
+        ack_only=False,
+    )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from contracts.intake import TicketClassified, TicketPriorityChanged
 from contracts.words import SkillNeed
+from routing.agents.usecases import set_skill
 from tests.integration.routing.conftest import Routing, needs
 
 
@@ -49,8 +50,6 @@ async def test_a_hard_need_that_nobody_has_is_unroutable_at_once(routing: Routin
     assert (await routing.work(ticket)).item.missing != ()
 
     async with routing.begin() as tx:
-        from routing.agents.usecases import set_skill
-
         await set_skill(tx, agent, "net", 4, approved_by="")
     await decider.decide_once()
     assert await routing.owner(ticket) == agent
@@ -60,9 +59,7 @@ async def test_a_ring_opens_in_time_and_is_told(routing: Routing) -> None:
     """T9 of the reference: need 4, hard 2, a target of an hour, an idle agent at 3."""
     agent = await routing.agent(skills={"net": 3})
     decider = await routing.decider()
-    ticket = await routing.open(
-        priority="normal", skills_hint=(SkillNeed(skill="net", level=4, hard_level=2),)
-    )
+    ticket = await routing.open(priority="normal", skills_hint=(SkillNeed(skill="net", level=4, hard_level=2),))
     await decider.decide_once()
     assert await routing.owner(ticket) is None
 
@@ -100,7 +97,9 @@ async def test_classification_and_priority_change_what_waiting_work_asks_for(rou
     classified = TicketClassified(
         ticket_id=ticket, category="c", component="", skills_required=needs(net=2), tier_required=2, by="agent"
     )
-    await routing.tell(ticket, classified, TicketPriorityChanged(ticket_id=ticket, old="low", new="urgent", reason="matrix"))
+    await routing.tell(
+        ticket, classified, TicketPriorityChanged(ticket_id=ticket, old="low", new="urgent", reason="matrix")
+    )
     await decider.decide_once()
 
     assert await routing.owner(ticket) == expert

@@ -127,7 +127,7 @@ class Decider:
         """Look at what changed, decide everything that can be decided, and commit it.
 
         Returns:
-            How many inputs and decisions were dealt with; 0 where nothing happened.
+            How many inputs and decisions were in hand; 0 where there was nothing to do.
         Raises:
             LeaseLost: another decider owns the pool; nothing was committed.
             Unavailable: the database is away, or the outcome is not known.

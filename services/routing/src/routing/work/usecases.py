@@ -139,20 +139,25 @@ async def pull_next(tx: Transaction, queue_id: UUID, agent_id: UUID) -> Work:
         agent = await lock_agent(tx, agent_id)
         if not agent.active:
             raise AgentInactive
-        if not agent.has_room(before.item.quarters):
-            raise NoRoom
-        return await _keep_one(tx, before, tell(tx, moves.assign(before, _taking(tx, agent, "pull"))))
+        if agent.has_room(before.item.quarters):
+            return await _keep_one(tx, before, tell(tx, moves.assign(before, _taking(tx, agent, "pull"))))
     raise Conflict("nothing waits here that this agent can take now", code="nothing_to_pull")
 
 
 async def _rank_for(tx: Transaction, queue: Queue, agent: Agent) -> list[UUID]:
-    """Tickets of a desk in the order in which the rule gives them to one agent who asks, as many as there is room."""
+    """Tickets of a desk in the order in which the rule gives them to one agent who asks.
+
+    The agent is shown with room for all of them, since others may take those in front meanwhile.
+    """
     engine = Engine(Policy())
     now = to_micros(tx.now)
     for item in await store.list_first_waiting(tx.connection, queue.queue_id, limit=_PULL_LOOKS_AT):
-        facts = work_facts(item, queue, excluded={})
-        engine.put_work(msgspec.structs.replace(facts, offered=False), now)
-    asking = msgspec.structs.replace(agent_facts(agent), present=True, offers_left=1)
+        work = work_facts(item, queue, excluded={})
+        if work.weight_quarters <= agent.capacity_quarters:
+            engine.put_work(msgspec.structs.replace(work, offered=False), now)
+    facts = agent_facts(agent)
+    room = facts.load_quarters + facts.capacity_quarters * _PULL_LOOKS_AT
+    asking = msgspec.structs.replace(facts, present=True, offers_left=1, capacity_quarters=room)
     engine.put_agent(asking, now)
     return [decision.ticket_id for decision in engine.decide(now)]
 
