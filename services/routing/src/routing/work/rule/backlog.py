@@ -28,12 +28,12 @@ class Backlog:
         self._stamp = 0
 
     def enqueue(self, work: Work, now: int) -> None:
-        """Put a ticket, whose ring and exclusions are up to date, in line."""
+        """Put a ticket, which was just looked at, in line."""
         kind = work.kind
-        key = (work.ring, work.stage.band(now), work.excluded)
+        key = (work.ring, work.find_band(now), work.excluded)
         bucket = kind.buckets.get(key)
         if bucket is None:
-            bucket = kind.buckets[key] = Bucket(kind, ring=work.ring, band=key[1], excluded=work.excluded)
+            bucket = kind.buckets[key] = Bucket(kind, work.view, band=key[1], excluded=work.excluded)
         if bucket.add(work):
             self._announce(bucket)
 
@@ -118,7 +118,7 @@ class Backlog:
 
 def place_of(work: Work, now: int) -> Place:
     """A ticket's place in line, when no late ticket has its turn."""
-    band, facts = work.stage.band(now), work.facts
+    band, facts = work.find_band(now), work.facts
     if band == COMFORTABLE:
         order = -urgency(now - facts.enqueued_at, facts.tau)
     else:

@@ -45,13 +45,13 @@ class Market:
 
     def only(self, agent: Agent, work: Work, now: int) -> Offer:
         """What this agent, who may take the ticket, costs for it."""
-        price = work.kind.needs.view(work.ring).price_of[agent.profile]
+        price = work.view.price_of[agent.profile]
         return self.offer(agent, price, work.kind.weight, now)
 
     def cheapest_two(self, work: Work, now: int) -> tuple[Offer | None, Offer | None]:
         """The cheapest agent that can take the ticket now, and the next cheapest; None for each that does not exist."""
         weight = work.kind.weight
-        view = work.kind.needs.view(work.ring)
+        view = work.view
         best = second = None
         if not view.profiles & self._roster.with_room(weight):
             return best, second

@@ -24,16 +24,17 @@ def missing(roster: Roster, kind: Kind) -> tuple[str, ...]:
 
 def count_funnel(roster: Roster, work: Work) -> Funnel:
     """How many agents are left for a ticket after each filter."""
-    view = work.kind.needs.view(work.ring)
+    view = work.view
     if view.counts_version != roster.headcount_version:
         view.counts_version = roster.headcount_version
         view.counts = _count_static(roster, view)
-    weight = work.kind.weight
-    room = roster.members(view.profiles & roster.with_room(weight))
-    unreserved = sum(profile.count_with(weight) for profile in room)
-    held = roster.members(view.profiles & roster.with_reserved) if roster.with_reserved else ()
-    reserved = sum(profile.count_reserved_with(weight) for profile in held)
-    not_excluded = view.counts[-1]
+    not_excluded, weight = view.counts[-1], work.kind.weight
+    unreserved = reserved = 0
+    for profile in roster.members(view.profiles & roster.with_room(weight)):
+        unreserved += profile.count_with(weight)
+    if roster.with_reserved:
+        for profile in roster.members(view.profiles & roster.with_reserved):
+            reserved += profile.count_reserved_with(weight)
     for number in work.excluded:
         agent = roster.agents.get(number)
         if agent is None or not agent.facts.present or not view.profiles >> agent.profile.index & 1:

@@ -14,27 +14,41 @@ from routing.work.domain import (
 )
 
 
-class Stage:
+class Targets:
+    """How long after its enqueueing, or before its deadline, a ticket with a target of `tau` changes ring or band."""
+
+    __slots__ = ("critical_slack", "near_slack", "near_wait", "starved_wait")
+
+    def __init__(self, policy: Policy, tau: int) -> None:
+        # Waits are rounded up and slacks down, so that a moment never comes too early.
+        self.near_wait = -(-policy.ring_near_wait_percent * tau // 100)
+        self.near_slack = policy.ring_near_slack_percent * tau // 100
+        self.critical_slack = policy.critical_slack_percent * tau // 100
+        self.starved_wait = policy.starved_after_taus * tau + 1
+
+
+class Stages:
     """The moments at which a ticket's ring and band change. Between two of them its place in line is fixed."""
 
     __slots__ = ("critical_at", "late_at", "near_at", "starved_at")
 
-    def __init__(self, policy: Policy, work: WorkFacts) -> None:
-        tau, deadline = work.tau, work.deadline
-        self.late_at = deadline + 1
-        self.critical_at = deadline - policy.critical_slack_percent * tau // 100
-        by_wait = work.enqueued_at - (-policy.ring_near_wait_percent * tau // 100)
-        by_slack = deadline - policy.ring_near_slack_percent * tau // 100
-        self.near_at = min(by_wait, by_slack, self.late_at)
-        self.starved_at = work.enqueued_at + policy.starved_after_taus * tau + 1
+    def __init__(self, work: WorkFacts, targets: Targets) -> None:
+        enqueued_at, deadline = work.enqueued_at, work.deadline
+        self.late_at = late_at = deadline + 1
+        self.critical_at = deadline - targets.critical_slack
+        near_at, by_slack = enqueued_at + targets.near_wait, deadline - targets.near_slack
+        if by_slack < near_at:
+            near_at = by_slack
+        self.near_at = min(late_at, near_at)
+        self.starved_at = enqueued_at + targets.starved_wait
 
-    def ring(self, now: int) -> int:
+    def find_ring(self, now: int) -> int:
         """RING_EXACT, RING_NEAR or RING_HARD_ONLY."""
         if now < self.near_at:
             return RING_EXACT
         return RING_NEAR if now < self.late_at else RING_HARD_ONLY
 
-    def band(self, now: int) -> int:
+    def find_band(self, now: int) -> int:
         """STARVED, CRITICAL, COMFORTABLE or LATE."""
         if now >= self.starved_at:
             return STARVED
@@ -48,7 +62,7 @@ class Stage:
             return self.near_at
         return self.late_at if now < self.late_at else None
 
-    def next_change_at(self, now: int) -> int | None:
+    def next_stage_at(self, now: int) -> int | None:
         """When ring or band change next; None if they never will."""
         if now < self.near_at and now < self.critical_at and now < self.starved_at:
             return min(self.near_at, self.critical_at, self.starved_at)

@@ -10,9 +10,9 @@ from collections.abc import Collection
 from heapq import heapify, heappop, heappush, heapreplace
 
 from routing.work.domain import CRITICAL, WorkFacts
-from routing.work.rule.needs import Needs
+from routing.work.rule.needs import Needs, View
 from routing.work.rule.roster import Agent
-from routing.work.rule.stages import Stage
+from routing.work.rule.stages import Stages, Targets
 
 STALE_ENTRIES = 32
 """Stale entries that a heap may hold beside as many as it has live ones."""
@@ -26,12 +26,13 @@ BucketKey = tuple[int, int, frozenset[int]]
 class Kind:
     """What tickets have in common that differ in nothing but time and exclusions."""
 
-    __slots__ = ("buckets", "needs", "reachable", "tau", "value", "waiting", "weight")
+    __slots__ = ("buckets", "needs", "reachable", "targets", "tau", "value", "waiting", "weight")
 
     def __init__(self, needs: Needs, *, weight: int, tau: int, value: int) -> None:
         self.needs = needs
         self.weight = weight
         self.tau = tau
+        self.targets = Targets(needs.policy, tau)
         self.value = value
         self.waiting = 0
         """How many such tickets wait."""
@@ -40,21 +41,39 @@ class Kind:
         """Whether some known agent could take such tickets once they are late; None if it must be found out."""
 
 
-class Work:
-    """A waiting ticket as the engine holds it. `excluded` are the numbers of the agents excluded at the last look."""
+class Work(Stages):
+    """A waiting ticket as the engine holds it. Ring, view and excluded agents are as of the last look."""
 
-    __slots__ = ("bucket", "excluded", "facts", "kind", "next_at", "number", "ring", "serial", "stage")
+    __slots__ = ("bucket", "excluded", "facts", "kind", "next_at", "number", "ring", "serial", "view")
 
-    def __init__(self, facts: WorkFacts, kind: Kind, stage: Stage, serial: int) -> None:
+    def __init__(self, facts: WorkFacts, kind: Kind, *, serial: int, now: int) -> None:
+        Stages.__init__(self, facts, kind.targets)
         self.facts = facts
         self.number = facts.ticket_id.int
         self.kind = kind
-        self.stage = stage
         self.serial = serial
         self.ring = 0
-        self.excluded = NOBODY
         self.bucket: Bucket | None = None
         self.next_at: int | None = None
+        """When its timer fires; None if it has none."""
+        self.excluded = NOBODY
+        self.look(now)
+
+    def look(self, now: int) -> None:
+        """Bring ring, view and excluded agents up to date. Not while the ticket is in a bucket: it may be another's."""
+        ring = self.find_ring(now)
+        if ring != self.ring:
+            self.ring = ring
+            self.view = self.kind.needs.view(ring)
+        if self.facts.excluded:
+            self.excluded = frozenset(agent.int for agent, until in self.facts.excluded.items() if until > now)
+
+    def next_look_at(self, now: int) -> int | None:
+        """When ring, band or excluded agents change next; None if they never will."""
+        at = self.next_stage_at(now)
+        if not self.facts.excluded:
+            return at
+        return min((until for until in (*self.facts.excluded.values(), at) if until and until > now), default=None)
 
 
 Entry = tuple[int, int, int, int, int, Work]
@@ -66,9 +85,9 @@ class Bucket:
 
     __slots__ = ("band", "count", "entries", "excluded", "kind", "lanes", "lanes_version", "stamp", "view")
 
-    def __init__(self, kind: Kind, *, ring: int, band: int, excluded: frozenset[int]) -> None:
+    def __init__(self, kind: Kind, view: View, *, band: int, excluded: frozenset[int]) -> None:
         self.kind = kind
-        self.view = kind.needs.view(ring)
+        self.view = view
         self.band = band
         self.excluded = excluded
         self.entries: list[Entry] = []
@@ -81,9 +100,9 @@ class Bucket:
 
     def add(self, work: Work) -> bool:
         """Put a ticket in line. Returns whether it became the first, so that the lanes must be told."""
-        facts = work.facts
-        order = facts.deadline if self.band == CRITICAL else facts.enqueued_at
-        entry = (order, -self.kind.value, facts.enqueued_at, work.number, work.serial, work)
+        enqueued_at = work.facts.enqueued_at
+        order = work.facts.deadline if self.band == CRITICAL else enqueued_at
+        entry = (order, -self.kind.value, enqueued_at, work.number, work.serial, work)
         work.bucket = self
         self.count += 1
         heappush(self.entries, entry)

@@ -1,0 +1,101 @@
+"""What is known of the waiting tickets, which are new or may go to more agents since the last decision."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from routing.work.domain import WorkFacts
+from routing.work.rule.backlog import Backlog
+from routing.work.rule.kinds import KindBook
+from routing.work.rule.reach import Watch
+from routing.work.rule.roster import Roster
+from routing.work.rule.waiting import Work
+from routing.work.rule.wheel import Wheel
+
+
+class Waitlist:
+    """All waiting tickets. Keeps lines, timers and the watch over unroutable ones in step with them."""
+
+    def __init__(self, roster: Roster, book: KindBook, backlog: Backlog) -> None:
+        self._book = book
+        self._backlog = backlog
+        self._wheel = Wheel()
+        self._watch = Watch(roster, book)
+        self._serial = 0
+        self.works: dict[int, Work] = {}
+        """By ticket number."""
+        self.arrived: dict[int, Work] = {}
+        """Those that are new, changed or may go to more agents."""
+        self._relaxed: dict[int, Work] = {}
+
+    def make(self, facts: WorkFacts, now: int) -> Work:
+        """A ticket as it is now, apart from those that wait."""
+        return Work(facts, self._book.find(facts), serial=self._serial, now=now)
+
+    def put(self, facts: WorkFacts, now: int) -> None:
+        """Insert a ticket or replace what is known of one."""
+        self.drop(facts.ticket_id.int)
+        self._serial += 1
+        work = self.make(facts, now)
+        self.works[work.number] = self.arrived[work.number] = work
+        work.kind.waiting += 1
+        self._watch.add(work)
+
+    def remove(self, number: int) -> None:
+        """Forget a ticket; one that does not wait is no error."""
+        self.drop(number)
+        self._watch.forget(number)
+
+    def drop(self, number: int) -> None:
+        """Take a ticket away that may come back at once, changed; one that does not wait is no error."""
+        work = self.works.pop(number, None)
+        if work is None:
+            return
+        if work.bucket is not None:
+            self._backlog.withdraw(work)
+        if self.arrived:
+            self.arrived.pop(number, None)
+        if self._relaxed:
+            self._relaxed.pop(number, None)
+        work.kind.waiting -= 1
+        work.next_at = None
+
+    def line_up(self, work: Work, now: int) -> None:
+        """Put a ticket that is in no line into its own, and set its timer."""
+        work.look(now)
+        self._backlog.enqueue(work, now)
+        work.next_at = work.next_look_at(now)
+        if work.next_at is not None:
+            self._wheel.add(work)
+
+    def fire_timers(self, now: int) -> None:
+        """Move the tickets whose ring, band or exclusions have changed by now."""
+        while (work := self._wheel.pop_due(now)) is not None:
+            ring, excluded = work.ring, work.excluded
+            self._backlog.withdraw(work)
+            self.line_up(work, now)
+            if work.ring != ring:
+                self._relaxed[work.number] = self.arrived[work.number] = work
+            elif work.excluded != excluded:
+                self.arrived[work.number] = work
+
+    def next_timer(self) -> int | None:
+        """When the next timer fires; None if there is none."""
+        return self._wheel.next_at()
+
+    def watch(self) -> None:
+        """Notice what has become unroutable, or routable again."""
+        self._watch.look(self.works)
+
+    def pop_unroutable(self) -> list[tuple[UUID, tuple[str, ...]]]:
+        """What `watch` noticed since the last call; see `Engine.unroutable_changes`."""
+        return self._watch.pop_news()
+
+    def pop_relaxed(self) -> list[tuple[UUID, int]]:
+        """The waiting tickets for which a later ring opened since the last call, and the ring."""
+        relaxed = [(work.facts.ticket_id, work.ring) for work in self._relaxed.values()]
+        self._relaxed.clear()
+        return relaxed
+
+    def everything(self) -> Iterable[Work]:
+        """All tickets by number."""
+        return (work for _, work in sorted(self.works.items()))
