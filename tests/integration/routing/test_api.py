@@ -57,7 +57,7 @@ async def test_an_agent_is_registered_changed_and_listed(routing: Routing) -> No
     for query, names in (("team=night", ["Ada"]), ("skill=billing", []), ("presence=online", ["Ada", "Bo"])):
         found = (await routing.http.get(f"/v1/agents?{query}")).json()["items"]
         assert [each["name"] for each in found] == names
-    assert (await routing.http.get("/v1/teams")).json() == [{"name": "night", "agents": 1, "online": 1}]
+    assert (await routing.http.get("/v1/teams")).json()["items"] == [{"name": "night", "agents": 1, "online": 1}]
 
 
 async def test_skills_are_made_known_before_they_are_given(routing: Routing) -> None:
@@ -120,7 +120,7 @@ async def test_desks_are_opened_changed_and_guarded(routing: Routing) -> None:
     fixed = f"/v1/queues/{CATCH_ALL_ID}"
     refused = await routing.http.patch(fixed, json={"priority": 1}, headers={"if-match": '"1"'})
     assert (refused.status_code, refused.json()["code"]) == (409, "catch_all_queue")
-    names = [each["name"] for each in (await routing.http.get("/v1/queues")).json()]
+    names = [each["name"] for each in (await routing.http.get("/v1/queues")).json()["items"]]
     assert names == ["Network", "Everything else"]
 
 
@@ -148,7 +148,7 @@ async def test_a_ticket_is_seen_waiting_with_its_reason_then_assigned_and_explai
     assert [(each["ticket_id"], each["method"], each["quarters"]) for each in mine] == [(str(ticket), "auto", 8)]
     load = (await routing.http.get(f"{path}/load")).json()
     assert (load["load_quarters"], load["free_quarters"], load["tickets"]) == (8, 32, 1)
-    [decision] = (await routing.http.get(f"/v1/work-items/{ticket}/decisions")).json()
+    [decision] = (await routing.http.get(f"/v1/work-items/{ticket}/decisions")).json()["items"]
     assert decision["agent_id"] == agent["agent_id"]
     assert decision["words"]
     assert (

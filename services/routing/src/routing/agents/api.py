@@ -188,7 +188,7 @@ async def list_skills(connection: CurrentConnection, cursor: Cursor = None, limi
 
 
 @reads.get("/teams", dependencies=[READ])
-async def list_teams(connection: CurrentConnection) -> list[TeamShown]:
+async def list_teams(connection: CurrentConnection) -> Page[TeamShown]:
     """Every team that an active agent is in."""
     teams = await usecases.list_teams(connection)
-    return [TeamShown(name=name, agents=agents, online=online) for name, agents, online in teams]
+    return Page(items=[TeamShown(name=name, agents=agents, online=online) for name, agents, online in teams])

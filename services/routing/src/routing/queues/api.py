@@ -55,9 +55,9 @@ async def add_queue(
 
 
 @reads.get("", dependencies=[READ])
-async def list_queues(connection: CurrentConnection) -> list[QueueShown]:
+async def list_queues(connection: CurrentConnection) -> Page[QueueShown]:
     """All desks in the order in which they are asked."""
-    return [show_queue(queue) for queue in await usecases.list_queues(connection)]
+    return Page(items=[show_queue(queue) for queue in await usecases.list_queues(connection)])
 
 
 @reads.get("/{queue_id}", dependencies=[READ])

@@ -189,10 +189,11 @@ async def get_decision(decision_id: UUID, connection: CurrentConnection) -> Deci
 
 
 @reads.get("/work-items/{ticket_id}/decisions", dependencies=[READ])
-async def list_decisions(ticket_id: UUID, connection: CurrentConnection) -> list[DecisionShown]:
+async def list_decisions(ticket_id: UUID, connection: CurrentConnection) -> Page[DecisionShown]:
     """The decisions about a ticket, latest first, at most 200."""
     await usecases.get_work(connection, ticket_id)
-    return [show_decision(**asdict(row)) for row in await queries.list_decisions(connection, ticket_id)]
+    rows = await queries.list_decisions(connection, ticket_id)
+    return Page(items=[show_decision(**asdict(row)) for row in rows])
 
 
 @commands.post("/decisions/preview", dependencies=[READ])
