@@ -16,7 +16,7 @@ async def follow(bootstrap: str, topic: str) -> None:
             if seq <= last.get(key, 0):
                 continue  # a repeat: delivery is at least once
             last[key] = seq
-            print(header["ce_time"], header["ce_type"], header["ce_subject"], seq, record.value.decode(), flush=True) - the example shows what it gets
+            print(header["ce_time"], header["ce_type"], header["ce_subject"], seq, record.value.decode(), flush=True)
 
 
 asyncio.run(follow(sys.argv[1], sys.argv[2]))
