@@ -26,16 +26,6 @@ from tests.support.eventually import eventually
 from tests.support.servers import Servers
 
 
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that PostgreSQL's own user can reach, where the tests run as root."""
-    folder = tmp_path_factory.mktemp("servers")
-    for part in (folder, *folder.parents):
-        if part.owner() == Path.home().owner() and part != Path("/"):
-            part.chmod(part.stat().st_mode | 0o111)
-    return folder
-
-
 @asynccontextmanager
 async def connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
     """A connection that is closed in the end."""
@@ -121,7 +111,7 @@ def test_a_crash_whose_pid_was_given_to_another_process_is_no_obstacle(folder: P
         server.stop()
 
 
-def test_servers_end_with_the_process_that_asked_for_them(tmp_path: Path) -> None:
+def test_servers_end_with_the_process_that_asked_for_them(folder: Path) -> None:
     asker = textwrap.dedent(
         """
         import sys, time
@@ -132,17 +122,16 @@ def test_servers_end_with_the_process_that_asked_for_them(tmp_path: Path) -> Non
         """
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TEST_")}
-    environment |= {"PYTHONPATH": str(Path(__file__).parents[3]), "TMPDIR": str(tmp_path)}
-    tmp_path.chmod(0o711)
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[3]), "TMPDIR": str(folder)}
     with subprocess.Popen([sys.executable, "-c", asker], stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout
         port = int(process.stdout.readline().rpartition(":")[2])
-        assert len(list(tmp_path.glob("frontline-test-*"))) == 1
+        assert len(list(folder.glob("frontline-test-*"))) == 1
         process.kill()
 
     def is_gone() -> bool:
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) != 0 and not list(tmp_path.glob("frontline-test-*"))
+            return probe.connect_ex(("127.0.0.1", port)) != 0 and not list(folder.glob("frontline-test-*"))
 
     async def all_gone() -> bool:
         return is_gone()

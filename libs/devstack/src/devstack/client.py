@@ -42,6 +42,17 @@ class Client:
         """Read something; for the errors see `send`."""
         return self._ask("GET", path, parameters=parameters, wait_s=wait_s)
 
+    def list_all(self, path: str, filters: Parameters | None = None) -> list[JsonObject]:
+        """Every item of a list, page by page; for the errors see `send`."""
+        items: list[JsonObject] = []
+        cursor = ""
+        while True:
+            page = self.get(path, {**(filters or {}), "limit": 200} | ({"cursor": cursor} if cursor else {}))
+            items += page["items"]
+            cursor = page.get("next_cursor") or ""
+            if not cursor:
+                return items
+
     def send(
         self,
         method: str,

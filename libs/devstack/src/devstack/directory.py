@@ -52,7 +52,7 @@ def create_directory(routing_url: str, key: str) -> None:
             "presence": "online",
         }
         _create(routing, "/v1/agents", agent, key=f"agent-{first}")
-    existing = {queue["name"] for queue in routing.get("/v1/queues")}
+    existing = {queue["name"] for queue in routing.list_all("/v1/queues")}
     for queue in _QUEUES:
         if queue["name"] not in existing:
             _create(routing, "/v1/queues", queue, key=f"queue-{queue['name']}")

@@ -14,6 +14,7 @@ DATA_OF_ROOT = Path("/var/lib/frontline")
 """Root's PostgreSQL data where the stack's own folder cannot be reached by `nobody`."""
 CACHE_OF_ROOT = Path("/var/cache/frontline")
 """Root's copy of the PostgreSQL binaries, readable by everybody."""
+_INSIDE = "inside"
 
 
 class StackFolder:
@@ -31,6 +32,7 @@ class StackFolder:
         self.directory_made = self.root / "directory-made"
         self.kafka = self.root / "kafka"
         self._identity = self.root / "identity"
+        self._place = self.root / "postgres-place"
         self._lock = self.root / "lock"
 
     @property
@@ -40,14 +42,14 @@ class StackFolder:
 
     @property
     def postgres(self) -> Path:
-        """PostgreSQL's data folder. For root it must be one that `nobody` can reach.
+        """PostgreSQL's data folder: inside, except for root where `nobody` could not reach it.
 
-        The place outside is named by the folder's identity, not by its path: a checkout that is moved finds its data
+        That was decided when the folder was made, because permissions above it may change while the server runs. The
+        place outside is named by the folder's identity, not by its path: a checkout that is moved finds its data
         again, and one that is deleted and made anew does not meet its predecessor's.
         """
-        if os.geteuid() != 0 or reachable_by_all(self.root.parent):
-            return self.root / "postgres"
-        return DATA_OF_ROOT / self.identity / "postgres"
+        inside = self._place.read_text().strip() == _INSIDE
+        return self.root / "postgres" if inside else DATA_OF_ROOT / self.identity / "postgres"
 
     def create(self) -> None:
         """Make the folder and its `logs`.
@@ -59,6 +61,9 @@ class StackFolder:
             self.logs.mkdir(parents=True, exist_ok=True)
             # PostgreSQL's data may lie below and belong to `nobody`, who must be able to pass. Secrets have mode 0600.
             self.root.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            if not self._place.exists():
+                inside = os.geteuid() != 0 or reachable_by_all(self.root.parent)
+                write_whole(self._place, _INSIDE if inside else "outside")
             if not self._identity.exists():
                 write_whole(self._identity, uuid.uuid4().hex)
         except OSError as failed:

@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from common.errors import Misconfigured, Unavailable
 from devstack.folder import write_whole
 from devstack.ports import LOOPBACK, answers
-from devstack.processes import Running, find_running, last_line, run_quietly, start_detached, stop
+from devstack.processes import Running, find_running, go_on, last_line, run_quietly, start_detached, stop
 
 SMALL_JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Enough for development and tests, and quick to start."""
@@ -66,7 +67,7 @@ class EmbeddedKafka:
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def start(
-        self, *, jars: Sequence[Path], port: int, controller_port: int, check: Callable[[], None] = lambda: None
+        self, *, jars: Sequence[Path], port: int, controller_port: int, check: Callable[[], None] = go_on
     ) -> None:
         """Format the data folder where there is none, start the broker and wait until it listens.
 
@@ -78,7 +79,7 @@ class EmbeddedKafka:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if not (self._folder / "data").exists():
-            self._format(jars)
+            self._format(jars, check)
         # A relative data folder: the value is a list split at commas, and its file is read as ISO 8859-1.
         text = _PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, data="data")
         write_whole(self._properties, text)
@@ -87,7 +88,8 @@ class EmbeddedKafka:
         try:
             self._wait(server, port, check)
         except BaseException:
-            stop(server)
+            # While it starts, it heeds a polite request only after 20 s; killed, it checks its logs at the next start.
+            stop(server, first=signal.SIGKILL)
             raise
 
     def stop(self) -> None:
@@ -100,14 +102,14 @@ class EmbeddedKafka:
         """Delete the data of a stopped broker."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _format(self, jars: Sequence[Path]) -> None:
+    def _format(self, jars: Sequence[Path], check: Callable[[], None]) -> None:
         """Format under another name and rename, so that a killed command leaves nothing half-made."""
         shutil.rmtree(self._folder / "data.new", ignore_errors=True)
         properties = self._folder / "format.properties"
         # Which ports stand here does not matter: a node that is its own only voter starts on others as well.
         write_whole(properties, _PROPERTIES.format(host=LOOPBACK, port=9092, controller_port=9093, data="data.new"))
         tool = [*self._java(jars), "kafka.tools.StorageTool", "format", "--standalone", "-c", str(properties)]
-        run_quietly([*tool, "-t", _cluster_id()], log=self._log, folder=self._folder)
+        run_quietly([*tool, "-t", _cluster_id()], log=self._log, folder=self._folder, check=check)
         (self._folder / "data.new").rename(self._folder / "data")
 
     def _java(self, jars: Sequence[Path]) -> list[str]:

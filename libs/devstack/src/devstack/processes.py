@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,10 @@ def start_detached(
     return process.pid
 
 
+def go_on() -> None:
+    """Never ends a wait."""
+
+
 def clean_environment(own: Mapping[str, str]) -> dict[str, str]:
     """The surrounding environment without Frontline's settings that happen to stand in it, and `own` on top."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FRONTLINE_")} | dict(own)
@@ -89,19 +93,26 @@ def run_quietly(
     environment: Mapping[str, str] | None = None,
     folder: Path = Path("/"),
     timeout_s: float = 60,
+    check: Callable[[], None] = go_on,
 ) -> None:
     """Run a short program to its end, its output in `log`.
 
+    Args:
+        check: called while waiting; what it raises ends the wait, and the program is killed.
     Raises:
         Unavailable: it failed or took too long; the message carries the end of what it said.
     """
     pid = start_detached(command, log=log, environment=environment, folder=folder)
     limit = time.monotonic() + timeout_s
-    while (code := _reap(pid)) is None:
-        if time.monotonic() > limit:
-            os.kill(pid, signal.SIGKILL)
-            raise Unavailable(f"{Path(command[0]).name} did not end within {timeout_s:g} s; see {log}")
-        time.sleep(_PAUSE_S)
+    try:
+        while (code := _reap(pid)) is None:
+            check()
+            if time.monotonic() > limit:
+                raise Unavailable(f"{Path(command[0]).name} did not end within {timeout_s:g} s; see {log}")
+            time.sleep(_PAUSE_S)
+    except BaseException:
+        stop(Running(pid=pid, mark=command[0]), first=signal.SIGKILL)
+        raise
     if code != 0:
         raise Unavailable(f"{Path(command[0]).name} failed: {last_line(log)} (see {log})")
 

@@ -137,7 +137,7 @@ class Stack:
             self._servers(state),
             progress=progress,
             cancel=cancel,
-            then_postgres=lambda url: databases.update(self._prepare_databases(url, state, progress)),
+            then_postgres=lambda url: databases.update(self._prepare_databases(url, state, progress, cancel)),
             then_kafka=create_topics,
         )
         state = msgspec.structs.replace(
@@ -159,7 +159,9 @@ class Stack:
             return ContainerServers(folder.identity, postgres_port=usual.postgres, kafka_port=usual.kafka)
         return EmbeddedServers(postgres=folder.postgres, kafka=folder.kafka, logs=folder.logs, usual=self._usual)
 
-    def _prepare_databases(self, admin_url: str, state: State, progress: Progress) -> dict[str, ServiceDatabase]:
+    def _prepare_databases(
+        self, admin_url: str, state: State, progress: Progress, cancel: Cancel
+    ) -> dict[str, ServiceDatabase]:
         progress.step("databases", "migrating")
 
         def prepare(service: str) -> ServiceDatabase:
@@ -169,6 +171,7 @@ class Stack:
                 [sys.executable, "-m", service, "migrate"],
                 log=self.folder.logs / f"{service}-migrate.log",
                 environment=migration_settings(database),
+                check=cancel.check,
             )
             return database
 

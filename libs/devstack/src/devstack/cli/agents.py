@@ -23,7 +23,7 @@ def list_agents(
 ) -> None:
     """List the directory. Loads are in units of weight."""
     filters = {name: value for name, value in (("presence", presence), ("team", team), ("skill", skill)) if value}
-    items = _all_agents(_routing(), filters)
+    items = _routing().list_all("/v1/agents", filters)
     if as_json:
         say_json(items)
         return
@@ -56,7 +56,7 @@ def work(agent: Agent, as_json: Json = False) -> None:
     """List the tickets that an agent owns, and the open offers."""
     routing = _routing()
     found = _find(routing, agent)
-    owned = _pages(routing, f"/v1/agents/{found['agent_id']}/work", {})
+    owned = routing.list_all(f"/v1/agents/{found['agent_id']}/work")
     offers: list[JsonObject] = routing.get(f"/v1/agents/{found['agent_id']}/offers")["items"]
     if as_json:
         say_json({"work": owned, "offers": offers})
@@ -79,7 +79,7 @@ def _find(routing: Client, agent: str) -> JsonObject:
     wanted = agent.casefold()
     found = [
         each
-        for each in _all_agents(routing, {})
+        for each in routing.list_all("/v1/agents")
         if wanted in (each["email"].casefold(), each["name"].casefold()) or wanted in each["name"].casefold().split()
     ]
     if not found:
@@ -87,21 +87,6 @@ def _find(routing: Client, agent: str) -> JsonObject:
     if len(found) > 1:
         raise InvalidInput(f"{agent} may be {' or '.join(str(each['name']) for each in found)}: give the id")
     return found[0]
-
-
-def _all_agents(routing: Client, filters: dict[str, str]) -> list[JsonObject]:
-    return _pages(routing, "/v1/agents", filters)
-
-
-def _pages(routing: Client, path: str, filters: dict[str, str]) -> list[JsonObject]:
-    items: list[JsonObject] = []
-    cursor = ""
-    while True:
-        page = routing.get(path, filters | {"limit": 200} | ({"cursor": cursor} if cursor else {}))
-        items += page["items"]
-        cursor = page.get("next_cursor") or ""
-        if not cursor:
-            return items
 
 
 def _routing() -> Client:

@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 import msgspec
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from common.errors import Unavailable
@@ -42,19 +42,19 @@ async def _follow(settings: KafkaSettings, kind: str, subject: str, *, from_begi
 
 
 async def _events(settings: KafkaSettings, *, from_beginning: bool) -> AsyncGenerator[Event]:
-    start = "earliest" if from_beginning else "latest"
+    topics = [topic_name(service, settings.topic_prefix) for service in TOPICS]
     consumer = AIOKafkaConsumer(
+        *topics,
         **settings.client_arguments(),  # pyright: ignore[reportArgumentType] - checked by the settings' own types
-        group_id=None,
+        group_id=None,  # alone, with all partitions
         enable_auto_commit=False,
-        auto_offset_reset=start,
+        auto_offset_reset="earliest" if from_beginning else "latest",
     )
     try:
         async with asyncio.timeout(_START_S):
             await consumer.start()
-            consumer.assign(await _partitions(consumer, settings.topic_prefix))
-            if not from_beginning:
-                await consumer.seek_to_end()
+        if not consumer.assignment():
+            raise Unavailable(f"there is no topic {' or '.join(topics)} at {settings.bootstrap}")
         while True:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
@@ -66,14 +66,6 @@ async def _events(settings: KafkaSettings, *, from_beginning: bool) -> AsyncGene
         raise Unavailable(f"Kafka at {settings.bootstrap} does not answer: {failed or 'no answer in time'}") from failed
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, prefix: str) -> list[TopicPartition]:
-    existing = await consumer.topics()
-    wanted = [name for service in TOPICS if (name := topic_name(service, prefix)) in existing]
-    if not wanted:
-        raise Unavailable(f"there is no topic {topic_name('intake', prefix)} here")
-    return [TopicPartition(name, number) for name in wanted for number in consumer.partitions_for_topic(name) or ()]
 
 
 def as_json_event(event: Event) -> dict[str, object]:
