@@ -79,6 +79,8 @@ def _row(place: int, opening: Opening) -> dict[str, object]:
     }
 
 
+# The lateral look-ups, each with its limit, go row by row through an index. As plain joins they would be planned for
+# the hundred rows that PostgreSQL expects of a record set, and read whole tables.
 _OPEN = text(
     """
     with given as materialized (
@@ -94,12 +96,13 @@ _OPEN = text(
       )
     ),
     fresh as (
-      select * from given
-      where external_ref = '' or not exists (
-        select from ticket
+      select given.* from given left join lateral (
+        select ticket.id from ticket
         where ticket.source_system = given.source_system and ticket.external_ref = given.external_ref
-          and ticket.external_ref <> ''
-      )
+          and given.external_ref <> '' and ticket.external_ref <> ''
+        limit 1
+      ) as known on true
+      where known.id is null
     ),
     asked as (
       select distinct on (person_system, person_ref) * from fresh
@@ -117,7 +120,11 @@ _OPEN = text(
             and asked.person_organisation_id is not null then 'organisation_id' end
         ], null) as changed
       from asked
-      join requester on requester.system = asked.person_system and requester.external_id = asked.person_ref
+      cross join lateral (
+        select * from requester
+        where system = asked.person_system and external_id = asked.person_ref
+        limit 1
+      ) as requester
     ),
     noted as (
       insert into requester as person
