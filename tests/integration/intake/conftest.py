@@ -24,10 +24,11 @@ from common.service import Runtime, Service, create_api
 from common.settings import ApiSettings, DatabaseSettings, KafkaSettings
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
-from contracts.envelope import Event
+from contracts.envelope import Event, decode_event, kafka_headers
 from contracts.registry import Body, encode_body
 from intake.app import MIGRATIONS, build
 from intake.settings import IntakeSettings
+from tests.support.closed import assert_closed
 from tests.support.servers import Servers
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -146,7 +147,16 @@ async def intake(intake_database: str, tmp_path: Path) -> AsyncGenerator[Intake]
     headers = {"authorization": f"Bearer {secret}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://intake", headers=headers) as http:
         yield Intake(app=app, service=service, http=http, database=database, clock=clock, clients_file=clients_file)
+    await _check_told(database)
     await database.close()
+
+
+async def _check_told(database: Database) -> None:
+    """Whatever the test did: every event fits its closed schema."""
+    async with database.read() as connection:
+        rows = (await connection.execute(text("select seq, headers, payload from event"))).all()
+    for row in rows:
+        assert_closed(decode_event(kafka_headers(row.headers, row.seq), row.payload))
 
 
 async def _administer(servers: Servers, statement: str) -> None:
