@@ -5,8 +5,8 @@ from dataclasses import fields
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import RowMapping, Uuid, any_, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import NotFound
@@ -30,6 +30,13 @@ _SKILLS = list[SkillNeed]
 
 _one = select(ticket).where(ticket.c.id == bindparam("id"))
 _lock_one = _one.with_for_update()
+# An array, because a list of parameters would be another statement for every length.
+_lock_many = (
+    select(ticket)
+    .where(ticket.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(ticket.c.id)
+    .with_for_update()
+)
 _save = update(ticket).where(ticket.c.id == bindparam("_id")).values({name: bindparam(name) for name in _SAVED})
 
 
@@ -55,8 +62,8 @@ async def lock_ticket(connection: AsyncConnection, ticket_id: UUID) -> Ticket:
 
 async def lock_tickets(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> dict[UUID, Ticket]:
     """Those of the tickets that exist, by id, locked in the order of their ids."""
-    wanted = select(ticket).where(ticket.c.id.in_(sorted(ticket_ids))).order_by(ticket.c.id).with_for_update()
-    return {row["id"]: load(row) for row in (await connection.execute(wanted)).mappings()}
+    found = await connection.execute(_lock_many, {"ids": list(ticket_ids)})
+    return {row["id"]: load(row) for row in found.mappings()}
 
 
 async def find_by_ref(connection: AsyncConnection, system: str, external_ref: str) -> Ticket | None:
