@@ -47,7 +47,7 @@ class Client:
         items: list[JsonObject] = []
         cursor = ""
         while True:
-            page = self.get(path, {**(filters or {}), "limit": 200} | ({"cursor": cursor} if cursor else {}))
+            page = self.get(path, {**(filters or {})} | ({"cursor": cursor} if cursor else {}))
             items += page["items"]
             cursor = page.get("next_cursor") or ""
             if not cursor:

@@ -9,12 +9,12 @@ _SKILLS = ("billing", "database", "email", "network", "security")
 _MAX_WEIGHT = 60
 """Fifteen urgent tickets each, so that somebody who plays with the stack does not run out of agents at once."""
 _AGENTS = (
-    ("Ada Obi", 1, ("network", "email"), {"network": 2, "email": 3}),
-    ("Ben Roth", 1, ("network", "email"), {"network": 1, "email": 2, "security": 1}),
-    ("Chloe Marin", 1, ("billing",), {"billing": 3, "email": 1}),
-    ("Dev Patel", 2, ("network", "database"), {"network": 4, "database": 3, "security": 2}),
-    ("Elif Kaya", 2, ("billing", "database"), {"billing": 4, "database": 4, "email": 2}),
-    ("Farid Haddad", 3, ("network", "database", "email", "billing"), {
+    ("Entry network 1", 1, ("network", "email"), {"network": 2, "email": 3}),
+    ("Entry network 2", 1, ("network", "email"), {"network": 1, "email": 2, "security": 1}),
+    ("Entry billing 1", 1, ("billing",), {"billing": 3, "email": 1}),
+    ("Mid network 1", 2, ("network", "database"), {"network": 4, "database": 3, "security": 2}),
+    ("Mid billing 1", 2, ("billing", "database"), {"billing": 4, "database": 4, "email": 2}),
+    ("Senior 1", 3, ("network", "database", "email", "billing"), {
         "network": 5, "database": 5, "security": 5, "email": 4, "billing": 3,
     }),
 )  # fmt: skip
@@ -41,17 +41,17 @@ def create_directory(routing_url: str, key: str) -> None:
     for skill in _SKILLS:
         _create(routing, "/v1/skills", {"name": skill}, key=f"skill-{skill}")
     for name, tier, teams, skills in _AGENTS:
-        first = name.partition(" ")[0].lower()
+        slug = name.lower().replace(" ", "-")
         agent: dict[str, object] = {
             "name": name,
-            "email": f"{first}@support.example",
+            "email": f"{slug}@support.example",
             "tier": tier,
             "teams": list(teams),
             "skills": skills,
             "max_weight": _MAX_WEIGHT,
             "presence": "online",
         }
-        _create(routing, "/v1/agents", agent, key=f"agent-{first}")
+        _create(routing, "/v1/agents", agent, key=f"agent-{slug}")
     existing = {queue["name"] for queue in routing.list_all("/v1/queues")}
     for queue in _QUEUES:
         if queue["name"] not in existing:

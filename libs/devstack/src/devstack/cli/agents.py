@@ -7,7 +7,7 @@ import typer
 
 from common.errors import InvalidInput, NotFound
 from devstack.cli.console import note, say_json, say_table
-from devstack.cli.place import Json, find_installation
+from devstack.cli.place import Json, Service, find_installation
 from devstack.client import Client, JsonObject
 
 agents = typer.Typer(no_args_is_help=True, help="Agents, their presence and work.")
@@ -90,5 +90,4 @@ def _find(routing: Client, agent: str) -> JsonObject:
 
 
 def _routing() -> Client:
-    place = find_installation()
-    return Client("routing", place.routing_url, place.key)
+    return find_installation().client(Service.ROUTING)

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-_WIDE = 200
+_WIDE = 1000
 """Columns where output goes to a file or a pipe, for which rich would assume 80."""
 OUT = Console(highlight=False, soft_wrap=True)
 if not OUT.is_terminal:

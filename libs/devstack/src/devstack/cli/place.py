@@ -1,7 +1,9 @@
 """Which stack and which installation a command means."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from pydantic import ValidationError
 
 from common.errors import Misconfigured
 from common.settings import KafkaSettings
+from devstack.client import Client
 from devstack.folder import StackFolder
 from devstack.state import State, development_key, read_state
 
@@ -25,13 +28,28 @@ ActingFor = Annotated[
 ]
 
 
+class Service(StrEnum):
+    """The services that have an API."""
+
+    INTAKE = "intake"
+    ROUTING = "routing"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """Where an installation answers, and the key to talk to it. Empty where neither given nor known."""
+    """Where the services' APIs answer, by name, and the key to talk to them. Empty where neither given nor known."""
 
-    intake_url: str = ""
-    routing_url: str = ""
+    urls: Mapping[str, str]
     key: str = ""
+
+    def client(self, service: Service, *, acting_for: str = "") -> Client:
+        """A caller of one service, acting for the agent with this id if one is given.
+
+        Raises:
+            Misconfigured: address or key is missing.
+        """
+        actor = f"agent:{acting_for}" if acting_for else ""
+        return Client(service.value, self.urls.get(service.value, ""), self.key, actor=actor)
 
 
 def stack_folder(given: Path | None) -> Path:
@@ -52,17 +70,16 @@ def stack_folder(given: Path | None) -> Path:
 def find_installation() -> Installation:
     """What `FRONTLINE_CLI_*` variables say, and for the rest what the local stack's state says.
 
-    A key is only taken from the local stack for the local stack: another installation needs its own.
+    The local stack's key is used for the local stack alone: another installation needs its own.
     """
-    state, key = _local()
-    given = {name: os.environ.get(f"FRONTLINE_CLI_{name}", "") for name in ("INTAKE_URL", "ROUTING_URL", "KEY")}
-    elsewhere = bool(given["INTAKE_URL"] or given["ROUTING_URL"])
-    known = state if not elsewhere else None
-    return Installation(
-        intake_url=given["INTAKE_URL"] or (known.api_url("intake") if known else ""),
-        routing_url=given["ROUTING_URL"] or (known.api_url("routing") if known else ""),
-        key=given["KEY"] or ("" if elsewhere else key),
-    )
+    given = {service.value: os.environ.get(f"FRONTLINE_CLI_{service.name}_URL", "") for service in Service}
+    key = os.environ.get("FRONTLINE_CLI_KEY", "")
+    if any(given.values()):
+        return Installation(urls=given, key=key)
+    state, own_key = _local()
+    if state is None:
+        return Installation(urls={}, key=key)
+    return Installation(urls={service.value: state.api_url(service.value) for service in Service}, key=key or own_key)
 
 
 def find_kafka() -> KafkaSettings:

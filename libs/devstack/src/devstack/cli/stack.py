@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -148,10 +151,10 @@ def _interrupted_once() -> Generator[None]:
 
 def _say_how_to_use(outcome: Outcome) -> None:
     state = outcome.state
-    intake, routing = state.api_url("intake"), state.api_url("routing")
+    intake, routing, frontline = state.api_url("intake"), state.api_url("routing"), _own_name()
     say(f"""
-intake   {intake}  (documentation: {intake}/docs)
-routing  {routing}  (documentation: {routing}/docs)
+intake   {intake}  (described at {intake}/openapi.json)
+routing  {routing}  (described at {routing}/openapi.json)
 key      {outcome.key}
 
 Open a ticket:
@@ -159,9 +162,17 @@ Open a ticket:
 curl -sS {intake}/v1/tickets \\
   -H 'Authorization: Bearer {outcome.key}' \\
   -H 'Content-Type: application/json' -H "Idempotency-Key: $(date +%s)-$RANDOM" \\
-  -d '{{"subject": "VPN drops every hour", "requester": {{"email": "grace@example.com", "name": "Grace"}},
+  -d '{{"subject": "VPN drops every hour", "requester": {{"email": "customer@example.com"}},
        "source": {{"channel": "api"}}, "category": "network", "skills_hint": [{{"skill": "network", "level": 2}}]}}'
 
-See its owner:  frontline ticket list
-Watch events:   frontline tail
-Stop:           make down""")
+See its owner:  {frontline} ticket list
+Watch events:   {frontline} tail
+Stop:           {frontline} down""")
+
+
+def _own_name() -> str:
+    """How to call this command from the working directory."""
+    called = Path(sys.argv[0]).absolute()
+    if shutil.which(called.name) == str(called):
+        return called.name
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)

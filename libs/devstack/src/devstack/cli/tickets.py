@@ -7,7 +7,7 @@ import typer
 
 from common.errors import InvalidInput, NotFound
 from devstack.cli.console import note, say, say_fields, say_json, say_table
-from devstack.cli.place import ActingFor, Json, find_installation
+from devstack.cli.place import ActingFor, Json, Service, find_installation
 from devstack.client import Client, JsonObject
 
 tickets = typer.Typer(no_args_is_help=True, help="Open, read and work on tickets.")
@@ -146,8 +146,7 @@ def _find(intake: Client, ticket: str) -> JsonObject:
 
 
 def _intake(acting_for: str = "") -> Client:
-    place = find_installation()
-    return Client("intake", place.intake_url, place.key, actor=acting_for and f"agent:{acting_for}")
+    return find_installation().client(Service.INTAKE, acting_for=acting_for)
 
 
 def _skill(text: str) -> dict[str, object]:
