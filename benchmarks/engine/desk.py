@@ -60,7 +60,9 @@ class Desk:
         self.held: list[tuple[UUID, int]] = []
         """(agent, weight in quarters) of every ticket in work, in no order."""
         self.agents = {facts.agent_id: facts for facts in (self._make_agent(i) for i in range(agents))}
-        self.backlog = [self.make_ticket(age=self._random.random() * 2) for _ in range(backlog)]
+        aged = [self.make_ticket(age=self._random.random() * 2) for _ in range(backlog)]
+        self.backlog = sorted(aged, key=lambda work: work.enqueued_at)
+        """Tickets that wait from the start, up to twice their target, as they came."""
 
     def make_ticket(self, *, age: float = 0) -> WorkFacts:
         """A ticket that has waited `age` times its target."""

@@ -10,9 +10,9 @@ import msgspec
 from routing.work.domain import AgentFacts, Cause, Decision, Policy, Waiting, WorkFacts
 from routing.work.rule.backlog import Backlog, Place, place_of
 from routing.work.rule.kinds import KindBook
-from routing.work.rule.price import Market, Offer
+from routing.work.rule.price import Market, Match
 from routing.work.rule.reach import count_funnel, is_reachable, missing
-from routing.work.rule.roster import Profile, Roster
+from routing.work.rule.roster import Agent, Profile, Roster
 from routing.work.rule.staff import Staff
 from routing.work.rule.waiting import Work
 from routing.work.rule.waitlist import Waitlist
@@ -54,7 +54,8 @@ class Engine:
 
     def put_work(self, facts: WorkFacts, now: int) -> None:
         """Insert a waiting ticket or replace what is known of one."""
-        self._waitlist.put(facts, self._advance(now))
+        self._advance(now)
+        self._waitlist.put(facts)
 
     def remove_work(self, ticket_id: UUID) -> None:
         """Forget a ticket; one that does not wait is no error."""
@@ -70,15 +71,12 @@ class Engine:
         later ring than before goes, in band order, to the cheapest agent that can take it, if there is one.
         """
         now = self._advance(now)
-        waitlist = self._waitlist
+        waitlist, freed = self._waitlist, self._staff.freed
         decisions: list[Decision] = []
         waitlist.fire_timers(now)
-        if self._staff.freed:
-            for work in waitlist.arrived.values():
-                if work.bucket is None:
-                    waitlist.line_up(work, now)
+        if freed:
             self._pull(decisions, now)
-            self._staff.freed.clear()
+            freed.clear()
         if waitlist.arrived:
             self._place_arrived(decisions, now)
             waitlist.arrived.clear()
@@ -96,7 +94,7 @@ class Engine:
                 idle_since=decision.agent_idle_since,
             )
             self._pulls -= decision.cause == "pull"
-            self._waitlist.put(work, self._latest)
+            self._waitlist.put(work)
 
     def next_timer(self, now: int) -> int | None:
         """When to call `decide` again even if nothing happens: a ring or band changes, an exclusion ends. None: never.
@@ -133,7 +131,8 @@ class Engine:
         """
         now = max(now, self._latest)
         facts = self._waitlist.works[ticket_id.int].facts
-        work = self._waitlist.make(facts, now)
+        self._staff.seat_freed()
+        work = self._waitlist.look_at(facts, now)
         place = place_of(work, now)
         return Waiting(
             ticket_id=ticket_id,
@@ -151,9 +150,10 @@ class Engine:
     def preview(self, facts: WorkFacts, now: int) -> Decision | None:
         """To whom this ticket would go if it arrived now; None if it would wait. Changes nothing."""
         now = max(now, self._latest)
-        work = self._waitlist.make(facts, now)
-        best, second = self._market.cheapest_two(work, now)
-        return self._decision(work, best, second, "arrival", work.find_band(now), now) if best else None
+        self._staff.seat_freed()
+        work = self._waitlist.look_at(facts, now)
+        match = self._market.cheapest_two(work, now)
+        return self._decision(work, match, "arrival", work.find_band(now), now) if match else None
 
     def fingerprint(self) -> str:
         """A hash over all that later decisions depend on: equal states give equal fingerprints."""
@@ -175,32 +175,48 @@ class Engine:
         return self._latest
 
     def _pull(self, decisions: list[Decision], now: int) -> None:
+        """Let the freed agents pull; afterwards all of them have seats."""
         freed, arrived = self._staff.freed, self._waitlist.arrived
-        fronts: dict[bool, Fronts] = {}
-        while freed:
-            guard = (self._pulls + 1) % self._policy.guard_every_pulls == 0
-            alone = None
-            if len(freed) == 1:
-                ((profile, group),) = freed.items()
-                front = self._front(profile, guard=guard, now=now)
-                if len(group) == 1:
-                    (alone,) = group.values()
-            else:
-                front = self._first_front(fronts, guard=guard, now=now)
+        if not arrived and len(freed) == 1:
+            (group,) = freed.values()
+            if len(group) == 1:
+                (agent,) = group.values()
+                self._pull_alone(agent, decisions, now)
+                self._roster.seat(agent)
+                return
+        self._staff.seat_freed()
+        for work in arrived.values():
+            if work.bucket is None:
+                work.look(now)
+                self._waitlist.line_up(work, now)
+        self._pull_together(decisions, now)
+
+    def _pull_alone(self, agent: Agent, decisions: list[Decision], now: int) -> None:
+        """One agent, not seated, pulls. Nobody else has room for a ticket that waited before, or it would not wait."""
+        while agent.offers_left > 0 and agent.load < agent.capacity:
+            guard = self._guard_is_due()
+            free = agent.capacity - agent.load
+            front = self._backlog.first_for(agent.profile, (agent,), free=free, guard=guard, now=now)
             if front is None:
                 return
             place, work = front
-            if alone is not None and work.number not in arrived:
-                # Nobody else has room for a ticket that waited before, or it would not wait.
-                best, second = self._market.only(alone, work, now), None
-            else:
-                best, second = self._market.cheapest_two(work, now)
-            assert best is not None
-            cause: Cause = "pull" if self._staff.is_freed(best.agent) else "arrival"
-            self._pulls += cause == "pull"
-            decisions.append(self._assign(work, best, second, cause, place[0], now))
-            if best.agent.pool is None:
-                self._staff.note_busy(best.agent)
+            match = Match(self._market.only(agent, work, now), None, only=True)
+            decisions.append(self._assign(work, match, "pull", place[0], now))
+
+    def _pull_together(self, decisions: list[Decision], now: int) -> None:
+        fronts: dict[bool, Fronts] = {}
+        while (front := self._first_front(fronts, guard=self._guard_is_due(), now=now)) is not None:
+            place, work = front
+            match = self._market.cheapest_two(work, now)
+            assert match is not None
+            agent = match.best.agent
+            cause: Cause = "pull" if self._staff.is_freed(agent) else "arrival"
+            decisions.append(self._assign(work, match, cause, place[0], now))
+            if agent.pool is None:
+                self._staff.note_busy(agent)
+
+    def _guard_is_due(self) -> bool:
+        return (self._pulls + 1) % self._policy.guard_every_pulls == 0
 
     def _first_front(self, fronts: dict[bool, Fronts], *, guard: bool, now: int) -> tuple[Place, Work] | None:
         """The first ticket that some freed agent can take."""
@@ -238,20 +254,21 @@ class Engine:
                 self._waitlist.line_up(work, now)
         hopeful.sort()
         for place, work in hopeful:
-            best, second = self._market.cheapest_two(work, now)
-            if best is not None:
-                decisions.append(self._assign(work, best, second, "arrival", place[0], now))
+            match = self._market.cheapest_two(work, now)
+            if match is not None:
+                decisions.append(self._assign(work, match, "arrival", place[0], now))
             elif work.bucket is None:
                 self._waitlist.line_up(work, now)
 
-    def _assign(self, work: Work, best: Offer, second: Offer | None, cause: Cause, band: int, now: int) -> Decision:
-        decision = self._decision(work, best, second, cause, band, now)
-        self._staff.take(best.agent, work, now)
+    def _assign(self, work: Work, match: Match, cause: Cause, band: int, now: int) -> Decision:
+        decision = self._decision(work, match, cause, band, now)
+        self._pulls += cause == "pull"
+        self._staff.take(match.best.agent, work, now)
         self._waitlist.remove(work.number)
         return decision
 
-    def _decision(self, work: Work, best: Offer, second: Offer | None, cause: Cause, band: int, now: int) -> Decision:
-        facts = work.facts
+    def _decision(self, work: Work, match: Match, cause: Cause, band: int, now: int) -> Decision:
+        facts, best, second = work.facts, match.best, match.second
         return Decision(
             ticket_id=facts.ticket_id,
             agent_id=best.agent.facts.agent_id,
@@ -264,7 +281,7 @@ class Engine:
             cost=best.terms,
             runner_up=second.agent.facts.agent_id if second else None,
             margin=second.total - best.total if second else None,
-            funnel=count_funnel(self._roster, work),
+            funnel=count_funnel(self._roster, work, only=match.only),
             work=facts,
             agent_idle_since=best.agent.idle_since,
         )

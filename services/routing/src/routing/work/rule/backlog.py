@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from routing.work.domain import COMFORTABLE, CRITICAL, GUARD_TURN, LATE, STARVED
 from routing.work.rule.roster import Agent, Profile, Roster
 from routing.work.rule.stages import urgency
-from routing.work.rule.waiting import Bucket, Kind, Lane, Work
+from routing.work.rule.waiting import Bucket, Entry, Kind, Lane, Work
 
 Place = tuple[int, int, int, int, int]
 """A ticket's place in line at a moment: (band, order inside it, -value, enqueue time, ticket number), least first."""
@@ -34,8 +34,8 @@ class Backlog:
         bucket = kind.buckets.get(key)
         if bucket is None:
             bucket = kind.buckets[key] = Bucket(kind, work.view, band=key[1], excluded=work.excluded)
-        if bucket.add(work):
-            self._announce(bucket)
+        if bucket.add(work) and bucket.first is not None:
+            self._announce(bucket, bucket.first)
 
     def withdraw(self, work: Work) -> None:
         """Take a ticket out of line; one that is in none is no error."""
@@ -53,8 +53,8 @@ class Backlog:
         self._lanes_by_band[profile] = {STARVED: [], CRITICAL: [], COMFORTABLE: [], LATE: []}
         for kind in kinds:
             for bucket in kind.buckets.values():
-                if bucket.count and bucket.view.profiles >> profile.index & 1:
-                    self._lane(profile, bucket).announce((bucket.entries[0], bucket.stamp, bucket))
+                if bucket.first is not None and bucket.view.profiles >> profile.index & 1:
+                    self._lane(profile, bucket).announce((bucket.first, bucket.stamp, bucket))
 
     def expel(self, profile: Profile) -> None:
         """Forget the lanes of a profile that no agent has any more."""
@@ -64,7 +64,7 @@ class Backlog:
     def line(self, kind: Kind) -> Iterator[Work]:
         """The tickets of a kind that are in line, in no order."""
         for bucket in kind.buckets.values():
-            yield from (entry[5] for entry in bucket.entries if entry[5].bucket is bucket)
+            yield from bucket.works()
 
     def first_for(
         self, profile: Profile, agents: Collection[Agent], *, free: int, guard: bool, now: int
@@ -77,28 +77,26 @@ class Backlog:
         """
         lanes_by_band = self._lanes_by_band[profile]
         for band, lane_band in GUARD if guard else ORDINARY:
-            best: Place | None = None
-            work: Work | None = None
+            best: Entry | None = None
             for lane in lanes_by_band[lane_band]:
                 if lane.weight > free or not lane.announcements:
                     continue
                 entry = lane.first(agents)
                 if entry is None:
                     continue
-                order, minus_value, enqueued_at, number, _, first = entry
                 if band == COMFORTABLE:
-                    order = -urgency(now - enqueued_at, lane.tau)
-                place = (band, order, minus_value, enqueued_at, number)
-                if best is None or place < best:
-                    best, work = place, first
-            if best is not None and work is not None:
-                return best, work
+                    entry = (-urgency(now - entry[2], lane.tau), *entry[1:])
+                if best is None or entry < best:
+                    best = entry
+            if best is not None:
+                order, minus_value, enqueued_at, number, _, work = best
+                return (band, order, minus_value, enqueued_at, number), work
         return None
 
-    def _announce(self, bucket: Bucket) -> None:
+    def _announce(self, bucket: Bucket, first: Entry) -> None:
         self._stamp += 1
         bucket.stamp = self._stamp
-        announcement = (bucket.entries[0], bucket.stamp, bucket)
+        announcement = (first, bucket.stamp, bucket)
         if bucket.lanes_version != bucket.view.version:
             bucket.lanes_version = bucket.view.version
             members = self._roster.members(bucket.view.profiles)

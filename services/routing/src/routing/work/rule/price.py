@@ -26,6 +26,14 @@ class Offer(NamedTuple):
         return CostTerms(tier, flexibility, proficiency, self.packing, self.idle)
 
 
+class Match(NamedTuple):
+    """The cheapest agent that can take a ticket, and the next cheapest. `only`: it is known that there is no other."""
+
+    best: Offer
+    second: Offer | None
+    only: bool = False
+
+
 class Market:
     """Prices agents for tickets by the policy."""
 
@@ -48,13 +56,14 @@ class Market:
         price = work.view.price_of[agent.profile]
         return self.offer(agent, price, work.kind.weight, now)
 
-    def cheapest_two(self, work: Work, now: int) -> tuple[Offer | None, Offer | None]:
-        """The cheapest agent that can take the ticket now, and the next cheapest; None for each that does not exist."""
+    def cheapest_two(self, work: Work, now: int) -> Match | None:
+        """The cheapest agents that can take the ticket now; None if nobody can."""
         weight = work.kind.weight
         view = work.view
-        best = second = None
+        best: Offer | None = None
+        second: Offer | None = None
         if not view.profiles & self._roster.with_room(weight):
-            return best, second
+            return None
         for price in view.prices:
             profile = price[5]
             if second is not None and price[0] - self._idle > second[0]:
@@ -72,4 +81,4 @@ class Market:
                         best, second = offer, best
                     elif second is None or offer < second:
                         second = offer
-        return best, second
+        return None if best is None else Match(best, second)

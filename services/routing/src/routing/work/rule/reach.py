@@ -22,15 +22,15 @@ def missing(roster: Roster, kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, found in asked if not found) or tuple(name for name, _ in asked)
 
 
-def count_funnel(roster: Roster, work: Work) -> Funnel:
-    """How many agents are left for a ticket after each filter."""
+def count_funnel(roster: Roster, work: Work, *, only: bool = False) -> Funnel:
+    """How many agents are left for a ticket after each filter. `only`: just one is known to be left in the end."""
     view = work.view
     if view.counts_version != roster.headcount_version:
         view.counts_version = roster.headcount_version
         view.counts = _count_static(roster, view)
     not_excluded, weight = view.counts[-1], work.kind.weight
     unreserved = reserved = 0
-    for profile in roster.members(view.profiles & roster.with_room(weight)):
+    for profile in () if only else roster.members(view.profiles & roster.with_room(weight)):
         unreserved += profile.count_with(weight)
     if roster.with_reserved:
         for profile in roster.members(view.profiles & roster.with_reserved):
@@ -43,6 +43,8 @@ def count_funnel(roster: Roster, work: Work) -> Funnel:
         if agent.free >= weight:
             unreserved -= agent.pool is not None
             reserved -= agent.pool is None
+    if only:
+        unreserved = 1
     known, present, tier, hard_skills, skills, language, team = view.counts
     return Funnel(
         known=known,

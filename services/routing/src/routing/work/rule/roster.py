@@ -221,7 +221,7 @@ class Roster:
             profiles ^= lowest
 
     def enlist(self, agent: Agent) -> None:
-        """Count an agent that has just learnt its facts."""
+        """Count an agent that has just learnt its facts and has no seat."""
         profile = agent.profile
         self.agents[agent.number] = agent
         profile.known += 1
@@ -230,11 +230,9 @@ class Roster:
         profile.capacities[agent.capacity] = known + 1
         self.reach_version += not known
         self.headcount_version += 1
-        self.seat(agent)
 
     def dismiss(self, agent: Agent) -> None:
-        """Take an agent out of everything that `enlist` put it into."""
-        self.unseat(agent)
+        """Undo `enlist`, for an agent that has no seat."""
         profile = agent.profile
         del self.agents[agent.number]
         profile.known -= 1

@@ -11,7 +11,10 @@ from routing.work.rule.waiting import Work
 
 
 class Staff:
-    """All agents. Keeps roster, views and lanes in step with them."""
+    """All agents. Keeps roster, views and lanes in step with them.
+
+    An agent that became freer has no seat in the roster before `seat_freed`, because most leave theirs at once.
+    """
 
     def __init__(self, roster: Roster, book: KindBook, backlog: Backlog) -> None:
         self._roster = roster
@@ -22,48 +25,56 @@ class Staff:
 
     def put(self, facts: AgentFacts) -> None:
         """Insert an agent or replace what is known of one."""
-        number = facts.agent_id.int
-        agent = self._roster.agents.get(number)
-        can_take = facts.present and facts.offers_left > 0
+        agent = self._roster.agents.get(facts.agent_id.int)
         if agent is None:
-            agent = Agent(number)
+            agent = Agent(facts.agent_id.int)
             agent.learn(facts, self._find_profile(facts))
             self._roster.enlist(agent)
+            freer = True
         else:
             before, profile = agent.facts, agent.profile
             free = facts.capacity_quarters - facts.load_quarters
-            widened = agent.offers_left <= 0 or not before.present or free > agent.capacity - agent.load
+            freer = agent.offers_left <= 0 or not before.present or free > agent.capacity - agent.load
+            freer = freer or self.is_freed(agent)
+            self._roster.unseat(agent)
             if _is_alike(before, facts):
-                widened = self.is_freed(agent) or widened
-                self._roster.unseat(agent)
                 agent.learn(facts, profile)
-                self._roster.seat(agent)
             else:
                 self._replace(agent, facts)
-                widened = self.is_freed(agent) or widened or agent.profile is not profile
-            can_take = can_take and widened
-        if can_take:
+                freer = freer or agent.profile is not profile
+        if freer and facts.present and facts.offers_left > 0:
             self.note_freed(agent)
         else:
             self.note_busy(agent)
+            self._roster.seat(agent)
+
+    def seat_freed(self) -> None:
+        """Give every agent that became freer a seat."""
+        for group in self.freed.values():
+            for agent in group.values():
+                if agent.pool is None:
+                    self._roster.seat(agent)
 
     def forget(self, agent_id: UUID) -> None:
         """Drop an agent; one that is not known is no error."""
         agent = self._roster.agents.get(agent_id.int)
         if agent is not None:
             self.note_busy(agent)
+            self._roster.unseat(agent)
             self._roster.dismiss(agent)
             self._drop_if_unused(agent.profile)
 
     def take(self, agent: Agent, work: Work, now: int) -> None:
-        """An agent gets a ticket."""
-        roster = self._roster
-        roster.unseat(agent)
+        """An agent gets a ticket. Without a seat before, the agent has none afterwards."""
+        pool = agent.pool
+        if pool is not None:
+            self._roster.unseat(agent)
         agent.load += work.kind.weight
         if work.facts.offered:
             agent.offers_left -= 1
         agent.idle_since = now
-        roster.seat(agent)
+        if pool is not None:
+            self._roster.seat(agent)
 
     def give_back(self, agent_id: UUID, *, weight: int, offered: bool, idle_since: int) -> None:
         """An agent gets a ticket after all not, and is as before; one that is not known any more is no error."""
@@ -74,9 +85,10 @@ class Staff:
         agent.load -= weight
         agent.offers_left += offered
         agent.idle_since = idle_since
-        self._roster.seat(agent)
         if agent.facts.present and agent.offers_left > 0:
             self.note_freed(agent)
+        else:
+            self._roster.seat(agent)
 
     def is_freed(self, agent: Agent) -> bool:
         """Whether the agent became freer since the last decision."""
@@ -100,15 +112,13 @@ class Staff:
         return (agent for _, agent in sorted(self._roster.agents.items()))
 
     def _replace(self, agent: Agent, facts: AgentFacts) -> None:
-        """Move an agent to the profile of its new facts, freed if it was freed before."""
-        freed, profile = self.is_freed(agent), agent.profile
+        """Move an agent, who has no seat, to the profile of its new facts."""
+        profile = agent.profile
         self.note_busy(agent)
         self._roster.dismiss(agent)
         agent.learn(facts, self._find_profile(facts))
         self._roster.enlist(agent)
         self._drop_if_unused(profile)
-        if freed:
-            self.note_freed(agent)
 
     def _find_profile(self, facts: AgentFacts) -> Profile:
         profile = self._roster.find_profile(facts)

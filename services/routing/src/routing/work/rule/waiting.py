@@ -3,11 +3,12 @@
 In a bucket are tickets of one kind, ring, band and set of excluded agents, so inside one the order never changes and
 the first ticket stands for all. A lane holds, for one profile of agents, the buckets that this profile may take from
 and whose order compares without the time, so the first of a lane is found without looking at the others.
-Both are heaps that drop stale entries only when these come to the top.
 """
 
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterator
 from heapq import heapify, heappop, heappush, heapreplace
+from itertools import chain
 
 from routing.work.domain import CRITICAL, WorkFacts
 from routing.work.rule.needs import Needs, View
@@ -42,11 +43,11 @@ class Kind:
 
 
 class Work(Stages):
-    """A waiting ticket as the engine holds it. Ring, view and excluded agents are as of the last look."""
+    """A waiting ticket as the engine holds it. Ring, view and excluded agents are as of the last look, if any."""
 
     __slots__ = ("bucket", "excluded", "facts", "kind", "next_at", "number", "ring", "serial", "view")
 
-    def __init__(self, facts: WorkFacts, kind: Kind, *, serial: int, now: int) -> None:
+    def __init__(self, facts: WorkFacts, kind: Kind, *, serial: int) -> None:
         Stages.__init__(self, facts, kind.targets)
         self.facts = facts
         self.number = facts.ticket_id.int
@@ -57,7 +58,6 @@ class Work(Stages):
         self.next_at: int | None = None
         """When its timer fires; None if it has none."""
         self.excluded = NOBODY
-        self.look(now)
 
     def look(self, now: int) -> None:
         """Bring ring, view and excluded agents up to date. Not while the ticket is in a bucket: it may be another's."""
@@ -81,16 +81,34 @@ Entry = tuple[int, int, int, int, int, Work]
 
 
 class Bucket:
-    """Waiting tickets that differ only in their place in line. Its first entry is always live."""
+    """Waiting tickets that differ only in their place in line.
 
-    __slots__ = ("band", "count", "entries", "excluded", "kind", "lanes", "lanes_version", "stamp", "view")
+    Tickets nearly always come in order, so most stand in a row; a heap holds the few that came out of order.
+    Both keep the entries of tickets that left until these come to the front.
+    """
+
+    __slots__ = (
+        "band",
+        "count",
+        "excluded",
+        "first",
+        "kind",
+        "lanes",
+        "lanes_version",
+        "others",
+        "row",
+        "stamp",
+        "view",
+    )
 
     def __init__(self, kind: Kind, view: View, *, band: int, excluded: frozenset[int]) -> None:
         self.kind = kind
         self.view = view
         self.band = band
         self.excluded = excluded
-        self.entries: list[Entry] = []
+        self.first: Entry | None = None
+        self.row: deque[Entry] = deque()
+        self.others: list[Entry] = []
         self.count = 0
         self.stamp = 0
         """Which announcement in the lanes is valid; 0 while the bucket is empty."""
@@ -105,23 +123,47 @@ class Bucket:
         entry = (order, -self.kind.value, enqueued_at, work.number, work.serial, work)
         work.bucket = self
         self.count += 1
-        heappush(self.entries, entry)
-        return self.entries[0] is entry
+        row = self.row
+        if not row or row[-1] < entry:
+            row.append(entry)
+        else:
+            heappush(self.others, entry)
+        if self.first is None or entry < self.first:
+            self.first = entry
+            return True
+        return False
 
     def remove(self, work: Work) -> None:
         """Take a ticket out of line."""
         work.bucket = None
         self.count -= 1
-        entries = self.entries
         if not self.count:
-            entries.clear()
+            self.row.clear()
+            self.others.clear()
+            self.first = None
             self.stamp = 0
             return
-        while entries[0][5].bucket is not self:
-            heappop(entries)
-        if len(entries) > 2 * self.count + STALE_ENTRIES:
-            entries[:] = [entry for entry in entries if entry[5].bucket is self]
-            heapify(entries)
+        if self.first is not None and self.first[5] is work:
+            self._find_first()
+        if len(self.row) + len(self.others) > 2 * self.count + STALE_ENTRIES:
+            self.row = deque(entry for entry in self.row if entry[5].bucket is self)
+            self.others = [entry for entry in self.others if entry[5].bucket is self]
+            heapify(self.others)
+
+    def works(self) -> Iterator[Work]:
+        """The tickets, in no order."""
+        return (entry[5] for entry in chain(self.row, self.others) if entry[5].bucket is self)
+
+    def _find_first(self) -> None:
+        row, others = self.row, self.others
+        while row and row[0][5].bucket is not self:
+            row.popleft()
+        while others and others[0][5].bucket is not self:
+            heappop(others)
+        if row and others:
+            self.first = min(row[0], others[0])
+        else:
+            self.first = row[0] if row else others[0]
 
 
 Announcement = tuple[Entry, int, Bucket]
@@ -153,15 +195,16 @@ class Lane:
         announcements = self.announcements
         while announcements:
             entry, stamp, bucket = announcements[0]
-            if stamp != bucket.stamp:
-                heappop(announcements)
-            elif entry is not bucket.entries[0]:
-                # The first ticket left, and the next moved up, which is not announced: it only goes back in the lane.
-                heapreplace(announcements, (bucket.entries[0], stamp, bucket))
-            elif bucket.excluded and not self._one_may_take(agents, bucket):
-                return self._first_behind(agents)
-            else:
+            first = bucket.first
+            if entry is first:
+                if bucket.excluded and not self._one_may_take(agents, bucket):
+                    return self._first_behind(agents)
                 return entry
+            if first is None or stamp != bucket.stamp:
+                heappop(announcements)
+            else:
+                # The first ticket left, and the next moved up, which is not announced: it only goes back in the lane.
+                heapreplace(announcements, (first, stamp, bucket))
         return None
 
     def _first_behind(self, agents: Collection[Agent]) -> Entry | None:

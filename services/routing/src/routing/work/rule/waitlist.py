@@ -27,16 +27,20 @@ class Waitlist:
         """Those that are new, changed or may go to more agents."""
         self._relaxed: dict[int, Work] = {}
 
-    def make(self, facts: WorkFacts, now: int) -> Work:
-        """A ticket as it is now, apart from those that wait."""
-        return Work(facts, self._book.find(facts), serial=self._serial, now=now)
+    def look_at(self, facts: WorkFacts, now: int) -> Work:
+        """A ticket as it would be now, apart from those that wait."""
+        work = Work(facts, self._book.find(facts), serial=0)
+        work.look(now)
+        return work
 
-    def put(self, facts: WorkFacts, now: int) -> None:
+    def put(self, facts: WorkFacts) -> None:
         """Insert a ticket or replace what is known of one."""
-        self.drop(facts.ticket_id.int)
+        number = facts.ticket_id.int
+        if number in self.works:
+            self.drop(number)
         self._serial += 1
-        work = self.make(facts, now)
-        self.works[work.number] = self.arrived[work.number] = work
+        work = Work(facts, self._book.find(facts), serial=self._serial)
+        self.works[number] = self.arrived[number] = work
         work.kind.waiting += 1
         self._watch.add(work)
 
@@ -60,8 +64,7 @@ class Waitlist:
         work.next_at = None
 
     def line_up(self, work: Work, now: int) -> None:
-        """Put a ticket that is in no line into its own, and set its timer."""
-        work.look(now)
+        """Put a ticket, which is in no line and was just looked at, into its own, and set its timer."""
         self._backlog.enqueue(work, now)
         work.next_at = work.next_look_at(now)
         if work.next_at is not None:
@@ -72,6 +75,7 @@ class Waitlist:
         while (work := self._wheel.pop_due(now)) is not None:
             ring, excluded = work.ring, work.excluded
             self._backlog.withdraw(work)
+            work.look(now)
             self.line_up(work, now)
             if work.ring != ring:
                 self._relaxed[work.number] = self.arrived[work.number] = work
