@@ -104,7 +104,7 @@ async def test_every_decision_explains_itself(stack: Stack) -> None:
     ticket = await open_ticket(stack, "explained-1", skills_hint=[{"skill": "explained", "level": 2}])
     await wait_for(stack, ticket["id"], routing_state="assigned")
     async with stack.client("routing") as client:
-        listed = (await client.get(f"/v1/work-items/{ticket['id']}/decisions")).json()
+        listed = (await client.get(f"/v1/work-items/{ticket['id']}/decisions")).json()["items"]
         assert len(listed) == 1
         decision = (await client.get(f"/v1/decisions/{listed[0]['decision_id']}")).json()
     assert decision["ticket_id"] == ticket["id"]
