@@ -25,9 +25,9 @@ from common.settings import KafkaSettings
 from contracts.topics import topic_name
 
 _log = logging.getLogger(__name__)
-_PAGE = 500
-"""Rows of one shard a read: more is slower (measured with 2,000)."""
-_MAX_IN_FLIGHT = 10_000
+_PAGE = 250
+"""Rows of one shard a read, 2,000 of all: more is slower."""
+_MAX_IN_FLIGHT = 6_000
 """Rows read and not yet deleted, so that a partition that is stuck cannot fill the memory."""
 _POLL_S = (0.002, 0.05)
 """Shortest and longest pause between reads that find nothing; doubled each time."""
@@ -151,13 +151,25 @@ class Session:
         while not self._stop.is_set():
             self._beat()
             await self._keep_house()
-            found = await self._read()
-            await self._send()
-            await self._delete()
+            self._check()
+            found = await self._work()
             pause = _POLL_S[0] if found else min(pause * 2, _POLL_S[1])
             if not found or len(self._known) >= _MAX_IN_FLIGHT:
                 await self._wait(pause)
         await self._drain()
+
+    async def _work(self) -> int:
+        """Pack and send what was read before, while the database deletes what has arrived and reads the next rows."""
+        found, sent = await asyncio.gather(self._turn_over(), self._send(), return_exceptions=True)
+        for outcome in (found, sent):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        assert isinstance(found, int)
+        return found
+
+    async def _turn_over(self) -> int:
+        await self._delete()
+        return await self._read()
 
     async def _read(self) -> int:
         if not self._floors.by_shard or len(self._known) >= _MAX_IN_FLIGHT:
@@ -171,7 +183,6 @@ class Session:
 
     async def _send(self) -> None:
         """Give every partition that has rows and nothing unacknowledged its next batch."""
-        self._check()
         for partition in [partition for partition in self._waiting if partition not in self._sending]:
             if self._clock.monotonic() > self._lease_end - _LEASE_MARGIN_S:
                 raise LeaseLost
@@ -199,7 +210,6 @@ class Session:
         return settle
 
     async def _delete(self) -> None:
-        self._check()
         gone, self._acknowledged = self._acknowledged, []
         if not gone:
             return
@@ -277,6 +287,7 @@ class Session:
         limit = self._clock.monotonic() + _DRAIN_S
         await self._read()
         while (self._waiting or self._sending) and self._clock.monotonic() < limit:
+            self._check()
             await self._send()
             await self._wait(_POLL_S[1])
             await self._delete()
