@@ -28,8 +28,11 @@ _TRANSACTION_LIMIT = timedelta(seconds=60)
 """Bounds how long one transaction can hold back the feed and the relay's floor (PostgreSQL 17 and later)."""
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
 """SQLSTATE classes of trouble that passes: connection, rollback, resources, operator intervention, system error."""
-_REFUSING_CLASSES = ("28", "3D")
-"""Invalid authorization, invalid catalog name."""
+_REMEDIES = {
+    "28": "mend the role or the password in FRONTLINE_DATABASE_URL or FRONTLINE_DATABASE_PASSWORD",
+    "3D": "create the database or mend FRONTLINE_DATABASE_URL",
+}
+"""By SQLSTATE class, what no waiting cures: invalid authorization, invalid catalog name."""
 _PASSING_STATES = ("55P03", "25P03", "25P04")
 """Lock not available, idle-in-transaction time-out, transaction time-out."""
 
@@ -133,8 +136,9 @@ def foreign_errors() -> Generator[None]:
     try:
         yield
     except Exception as error:
-        if _sqlstate(error).startswith(_REFUSING_CLASSES):
-            raise Misconfigured(f"the database refuses us: {_first_line(error)}") from error
+        remedy = _REMEDIES.get(_sqlstate(error)[:2])
+        if remedy:
+            raise Misconfigured(f"the database refuses us ({_first_line(error)}): {remedy}") from error
         if not _passes(error):
             raise
         raise Unavailable(f"the database did not finish: {type(error).__name__}: {_first_line(error)}") from error
@@ -189,7 +193,9 @@ def _driver_error(error: BaseException) -> BaseException | None:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
+    """What the server said, without the names of the classes that carried it."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return str(origin).partition("\n")[0].rpartition("'>: ")[2]
 
 
 def _connect_arguments(settings: DatabaseSettings, application_name: str) -> dict[str, Any]:

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import MetaData, text
-from sqlalchemy.exc import DBAPIError
 
 from common.admin import AdminApp
 from common.backbone.consumer import Handler
 from common.clock import Clock
 from common.database import Database
-from common.errors import Misconfigured, Unavailable
+from common.errors import Unavailable
 from common.http import listen, serve_http
 from common.lifecycle import Life, Pulse, Stage, Task, freeze_memory
 from common.migrate import check_schema
@@ -28,13 +26,6 @@ _log = logging.getLogger(__name__)
 _PING_WITHIN_S = 1.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
-_LASTING_STATES = {
-    "3D000": "create the database or mend FRONTLINE_DATABASE_URL",
-    "28000": "mend the role in FRONTLINE_DATABASE_URL",
-    "28P01": "mend FRONTLINE_DATABASE_PASSWORD",
-    "42501": "grant the role what it needs",
-}
-"""SQLSTATEs that waiting does not cure, with what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,11 +215,5 @@ async def _wait_for_schema(database: Database, service: Service) -> None:
             return
         except Unavailable as away:
             _log.warning("waiting for the database: %s", away.detail)
-        except (DBAPIError, asyncpg.PostgresError) as error:
-            origin = error.orig if isinstance(error, DBAPIError) else error
-            remedy = _LASTING_STATES.get(str(getattr(origin, "sqlstate", "")))
-            if remedy is None:
-                raise
-            raise Misconfigured(f"the database refuses us ({str(origin).partition(chr(10))[0]}): {remedy}") from error
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)

@@ -47,7 +47,8 @@ def set_up_logs(settings: LogSettings, *, service: str) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(settings.level.upper())
-    logging.getLogger("aiokafka").setLevel("WARNING")
+    for chatty in ("aiokafka", "uvicorn"):
+        logging.getLogger(chatty).setLevel("WARNING")
 
 
 def set_up_telemetry(settings: TelemetrySettings, *, service: str, installation: str) -> "Telemetry":

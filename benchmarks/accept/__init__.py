@@ -1,0 +1,1 @@
+"""S1: `POST /v1/tickets` of intake, beside a hand-written endpoint that makes the same promise."""
