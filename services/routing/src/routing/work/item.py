@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from uuid import UUID
 
 from common.errors import Conflict
@@ -17,8 +16,6 @@ STATES = (QUEUED, OFFERED, ASSIGNED, DONE)
 
 HAND_BACKS_TO_ATTENTION = 3
 """After so many hand-backs in a row a supervisor's list shows the ticket first. Source: routing rule 6."""
-
-NOBODY: Mapping[UUID, datetime] = MappingProxyType({})
 
 
 class WorkDone(Conflict):
@@ -34,15 +31,6 @@ class NotAssigned(Conflict):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cause:
-    """What a work item is in its queue for: later events about it belong to the same conversation and trace."""
-
-    correlation_id: str = ""
-    causation_id: str = ""
-    traceparent: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class WorkItem:
     """A ticket that needs, or needed, an agent.
 
@@ -50,6 +38,8 @@ class WorkItem:
     somebody else, `paused_s` sums earlier pauses: paused time is not wait. `pinned`: a person chose the desk.
     `ring` is the widest announced,
     `attempt` counts offers, `hand_backs` those in a row. `missing` is not empty while nobody could ever take it.
+    The last three fields before `version` say what it is queued for, so that later events about it belong to the same
+    conversation and trace.
     """
 
     ticket_id: UUID
@@ -70,9 +60,11 @@ class WorkItem:
     ring: int = 1
     attempt: int = 0
     hand_backs: int = 0
-    excluded: Mapping[UUID, datetime] = field(default_factory=lambda: NOBODY)
+    excluded: Mapping[UUID, datetime] = field(default_factory=dict[UUID, datetime])
     missing: tuple[str, ...] = ()
-    cause: Cause = field(default_factory=Cause)
+    correlation_id: str = ""
+    causation_id: str = ""
+    traceparent: str = ""
     version: int = 1
 
     @property

@@ -13,7 +13,7 @@ from routing.agents.usecases import change_loads
 from routing.pools.domain import InputKind
 from routing.pools.usecases import note_changes
 from routing.work import store
-from routing.work.item import QUEUED, Cause, Offer, Work
+from routing.work.item import QUEUED, Offer, Work
 from routing.work.moves import Change
 
 OFFER_TIMER = "offer"
@@ -33,22 +33,23 @@ def tell(tx: Transaction, change: Change, *, origin: Origin | None = None) -> Wo
     if work.item.state != QUEUED:
         return work
     why = origin or tx.origin
-    cause = Cause(
+    caused = replace(
+        work.item,
         correlation_id=why.correlation_id,
         causation_id=str(tx.pending[-1].id),
         traceparent=why.traceparent,
     )
-    return replace(work, item=replace(work.item, cause=cause))
+    return replace(work, item=caused)
 
 
 def origin_of(work: Work) -> Origin:
     """The origin of what routing does by itself about waiting work."""
-    cause = work.item.cause
+    item = work.item
     return Origin(
         actor="service:routing",
-        correlation_id=cause.correlation_id,
-        causation_id=cause.causation_id,
-        traceparent=cause.traceparent,
+        correlation_id=item.correlation_id,
+        causation_id=item.causation_id,
+        traceparent=item.traceparent,
     )
 
 

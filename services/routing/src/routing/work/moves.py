@@ -6,7 +6,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from uuid import UUID
 
 from contracts.registry import Body
@@ -23,7 +22,6 @@ from contracts.words import SkillNeed
 from routing.work.item import (
     ASSIGNED,
     DONE,
-    NOBODY,
     QUEUED,
     Assignment,
     NotAssigned,
@@ -201,7 +199,7 @@ def finish(work: Work, *, at: datetime, reason: str) -> Change:
         ended = (*ended, replace(work.assignment, ended_at=at, end_reason=reason))
         told.append(_tell_unassigned(work.assignment, reason))
     told.append(WorkDequeued(ticket_id=work.item.ticket_id, reason=reason))
-    item = _next(replace(work.item, state=DONE, missing=(), excluded=NOBODY, paused_at=None))
+    item = _next(replace(work.item, state=DONE, missing=(), excluded={}, paused_at=None))
     return Work(item=item, ended=ended), tuple(told)
 
 
@@ -251,7 +249,7 @@ def mark_unroutable(work: Work, missing: Sequence[str], *, at: datetime) -> Chan
 def exclude(item: WorkItem, agent_id: UUID, *, until: datetime, at: datetime) -> WorkItem:
     """Keep an agent from being given this ticket unasked; exclusions that are over are forgotten."""
     running = {agent: end for agent, end in item.excluded.items() if end > at}
-    return replace(item, excluded=MappingProxyType({**running, agent_id: until}))
+    return replace(item, excluded={**running, agent_id: until})
 
 
 def _next(item: WorkItem) -> WorkItem:

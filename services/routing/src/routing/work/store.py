@@ -2,24 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import NotFound
 from contracts.words import SkillNeed
-from routing.work.item import ASSIGNED, OFFERED, Assignment, Cause, Offer, Work, WorkItem
+from routing.work.item import ASSIGNED, OFFERED, Assignment, Offer, Work, WorkItem
 from routing.work.tables import assignment as assignment_table
 from routing.work.tables import offer as offer_table
 from routing.work.tables import work_item as work_item_table
 
-_TYPED = {"needs": JSONB, "excluded": JSONB}
-_ITEM = ", ".join(f"w.{column.name}" for column in work_item_table.columns)
+_NAMES = tuple(column.name for column in work_item_table.columns)
+_AS_TEXT = {"needs", "excluded"}
+"""JSON that msgspec reads, without the detour by the driver's decoder."""
+_ITEM = ", ".join(f"w.{name}::text" if name in _AS_TEXT else f"w.{name}" for name in _NAMES)
 _ITEM_NAMES = ", ".join(column.name for column in work_item_table.columns)
 _ITEM_MOVED = ", ".join(
     f"{column.name} = excluded.{column.name}" for column in work_item_table.columns if not column.primary_key
@@ -28,24 +28,24 @@ _ASSIGNMENT = ", ".join(column.name for column in assignment_table.columns)
 _OFFER = ", ".join(column.name for column in offer_table.columns)
 
 # ruff: noqa: S608 - the names above come from the tables, never from outside
-_READ = text(f"select {_ITEM} from work_item w where w.ticket_id = any(cast(:ids as uuid[]))").columns(**_TYPED)
+_READ = text(f"select {_ITEM} from work_item w where w.ticket_id = any(cast(:ids as uuid[]))")
 _LOCK = text(
     f"""
     select {_ITEM} from work_item w where w.ticket_id = any(cast(:ids as uuid[])) order by w.ticket_id for update
     """
-).columns(**_TYPED)
+)
 _LOCK_FREE = text(
     f"""
     select {_ITEM} from work_item w
      where w.ticket_id = any(cast(:ids as uuid[])) order by w.ticket_id for update skip locked
     """
-).columns(**_TYPED)
+)
 _QUEUED = text(
     f"""
     select {_ITEM} from work_item w
      where w.state = 'queued' and w.pool = :pool and w.ticket_id > :after order by w.ticket_id limit :limit
     """
-).columns(**_TYPED)
+)
 _QUEUED_IN = text("select ticket_id from work_item where state = 'queued' and queue_id = any(cast(:ids as uuid[]))")
 _FIRST_IN_QUEUE = text(
     f"""
@@ -53,7 +53,7 @@ _FIRST_IN_QUEUE = text(
      where w.state = 'queued' and w.paused_at is null and w.queue_id = :queue_id order by w.deadline, w.ticket_id
      limit :limit
     """
-).columns(**_TYPED)
+)
 _ACTIVE = text(f"select {_ASSIGNMENT} from assignment where ended_at is null and ticket_id = any(cast(:ids as uuid[]))")
 _OPEN = text(f"select {_OFFER} from offer where state = 'open' and ticket_id = any(cast(:ids as uuid[]))")
 _FIND_OFFER = text(f"select {_OFFER} from offer where offer_id = :offer_id")
@@ -110,6 +110,9 @@ _ADD_DECISIONS = text("""
       ) as d(decision_id, ticket_id, agent_id, decided_at, packed)
 """)
 
+_decode_needs = msgspec.json.Decoder(tuple[SkillNeed, ...]).decode
+_decode_excluded = msgspec.json.Decoder(dict[UUID, datetime]).decode
+
 DecisionRow = tuple[UUID, UUID, UUID, datetime, bytes]
 """Decision, ticket, agent, time, packed record."""
 
@@ -128,7 +131,7 @@ async def lock_works(
     if not ids:
         return {}
     found = await connection.execute(_LOCK_FREE if skip_locked else _LOCK, {"ids": list(ids)})
-    return await _complete(connection, [_item(row) for row in found.mappings()])
+    return await _complete(connection, [_item(row) for row in found])
 
 
 async def lock_work(connection: AsyncConnection, ticket_id: UUID) -> Work:
@@ -146,19 +149,19 @@ async def lock_work(connection: AsyncConnection, ticket_id: UUID) -> Work:
 async def read_works(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Work]:
     """Those of the given tickets that have a work item, as they are now."""
     found = await connection.execute(_READ, {"ids": list(ids)})
-    return await _complete(connection, [_item(row) for row in found.mappings()])
+    return await _complete(connection, [_item(row) for row in found])
 
 
 async def list_items(connection: AsyncConnection, ids: Sequence[UUID]) -> list[WorkItem]:
     """Work items without their owners."""
     found = await connection.execute(_READ, {"ids": list(ids)})
-    return [_item(row) for row in found.mappings()]
+    return [_item(row) for row in found]
 
 
 async def list_queued(connection: AsyncConnection, pool: str, *, after: UUID, limit: int) -> list[WorkItem]:
     """A page of what is queued in a pool, by ticket id."""
     values = {"pool": pool, "after": after, "limit": limit}
-    return [_item(row) for row in (await connection.execute(_QUEUED, values)).mappings()]
+    return [_item(row) for row in await connection.execute(_QUEUED, values)]
 
 
 async def list_queued_in(connection: AsyncConnection, queue_ids: Sequence[UUID]) -> list[UUID]:
@@ -169,7 +172,7 @@ async def list_queued_in(connection: AsyncConnection, queue_ids: Sequence[UUID])
 async def list_first_waiting(connection: AsyncConnection, queue_id: UUID, *, limit: int) -> list[WorkItem]:
     """What waits at a desk and is due first."""
     found = await connection.execute(_FIRST_IN_QUEUE, {"queue_id": queue_id, "limit": limit})
-    return [_item(row) for row in found.mappings()]
+    return [_item(row) for row in found]
 
 
 async def find_offer(connection: AsyncConnection, offer_id: UUID) -> Offer | None:
@@ -190,13 +193,13 @@ async def list_offered_to(connection: AsyncConnection, agent_id: UUID) -> list[U
 
 async def save_works(connection: AsyncConnection, before: Mapping[UUID, Work], after: Iterable[Work]) -> None:
     """Write items, assignments and offers that differ from what was loaded; at most one statement for each kind."""
-    items: list[dict[str, Any]] = []
+    items: list[WorkItem] = []
     assignments: list[Assignment] = []
     offers: list[Offer] = []
     for work in after:
         old = before.get(work.item.ticket_id)
         if old is None or old.item != work.item:
-            items.append(_values(work.item))
+            items.append(work.item)
         for held in (*work.ended, work.assignment, work.offer):
             if held is None or (old is not None and held in (old.assignment, old.offer)):
                 continue
@@ -243,29 +246,9 @@ async def _complete(connection: AsyncConnection, items: Sequence[WorkItem]) -> d
     }
 
 
-def _item(row: RowMapping) -> WorkItem:
-    values: dict[str, Any] = dict(row)
-    values["cause"] = Cause(
-        correlation_id=values.pop("correlation_id"),
-        causation_id=values.pop("causation_id"),
-        traceparent=values.pop("traceparent"),
-    )
-    values["needs"] = tuple(SkillNeed(**need) for need in values["needs"])
-    values["excluded"] = MappingProxyType(
-        {UUID(agent): datetime.fromisoformat(until) for agent, until in values["excluded"].items()}
-    )
+def _item(row: Sequence[Any]) -> WorkItem:
+    values = dict(zip(_NAMES, row, strict=True))
+    values["needs"] = _decode_needs(values["needs"])
+    values["excluded"] = _decode_excluded(values["excluded"])
     values["missing"] = tuple(values["missing"])
     return WorkItem(**values)
-
-
-def _values(item: WorkItem) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        column.name: getattr(item, column.name)
-        for column in work_item_table.columns
-        if column.name not in {"correlation_id", "causation_id", "traceparent"}
-    }
-    values["excluded"] = dict(item.excluded)
-    values["correlation_id"] = item.cause.correlation_id
-    values["causation_id"] = item.cause.causation_id
-    values["traceparent"] = item.cause.traceparent
-    return values
