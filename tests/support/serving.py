@@ -15,6 +15,7 @@ from common.lifecycle import Pulse, spawn
 async def serving(app: ASGIApp) -> AsyncGenerator[str]:
     """Serve `app` on a free port of this machine while inside; yields its URL."""
     listener = listen("127.0.0.1", 0, "none")
+    listener.listen()  # so that a caller that comes before the server has started waits for it
     stopping = asyncio.Event()
     pulse = Pulse(beat=lambda: None, stopping=stopping)
     async with asyncio.TaskGroup() as group:
