@@ -21,6 +21,7 @@ CHECKS = {
     "rules": ("-m", "tools.rules"),
     "words": ("-m", "tools.words"),
     "documents": ("-m", "contracts", "check"),
+    "settings": ("-m", "tools.settings", "check"),
 }
 """Each check's arguments to the environment's Python. The longest stands first, so that the others run beside it."""
 
