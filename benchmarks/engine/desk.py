@@ -55,8 +55,8 @@ class Desk:
         self._random = random.Random(seed)
         self._serial = 0
         self.now = START
-        self._sets = self._make_sets(shape)
         self._profiles = [self._make_profile(shape, i) for i in range(shape.profiles)]
+        self._sets = self._make_sets(shape)
         self.held: list[tuple[UUID, int]] = []
         """(agent, weight in quarters) of every ticket in work, in no order."""
         self.agents = {facts.agent_id: facts for facts in (self._make_agent(i) for i in range(agents))}
@@ -70,14 +70,15 @@ class Desk:
         priority = choose(list(PRIORITIES), PRIORITY_SHARES)[0]
         weight, minutes = PRIORITIES[priority]
         enqueued_at = self.now - round(age * minutes * MINUTE)
+        needs, highest_tier = self._random.choice(self._sets)
         self._serial += 1
         return WorkFacts(
             ticket_id=UUID(int=(enqueued_at << 64) + self._serial),
             queue_id=UUID(int=0),
             priority=priority,
             weight_quarters=weight,
-            tier_required=choose((1, 2, 3), TIER_SHARES)[0],
-            needs=self._random.choice(self._sets),
+            tier_required=min(choose((1, 2, 3), TIER_SHARES)[0], highest_tier),
+            needs=needs,
             language="",
             teams=NO_TEAMS,
             overflow_teams=NO_TEAMS,
@@ -138,13 +139,18 @@ class Desk:
         self.now = now
         return arrivals
 
-    def _make_sets(self, shape: Shape) -> list[tuple[SkillNeed, ...]]:
-        sets: dict[tuple[str, ...], tuple[SkillNeed, ...]] = {}
+    def _make_sets(self, shape: Shape) -> list[tuple[tuple[SkillNeed, ...], int]]:
+        """Sets that somebody has, each with the highest tier at which somebody has it."""
+        sets: dict[tuple[str, ...], int] = {}
         while len(sets) < shape.skill_sets:
+            tier, skills = self._random.choice(self._profiles)
             count = self._random.randint(1, shape.skills_per_ticket)
-            names = tuple(sorted(f"skill-{i}" for i in self._random.sample(range(shape.skills), count)))
-            sets[names] = tuple(SkillNeed(skill=name, level=3, hard_level=2) for name in names)
-        return list(sets.values())
+            names = tuple(sorted(self._random.sample(list(skills), count)))
+            sets[names] = max(tier, sets.get(names, 0))
+        return [
+            (tuple(SkillNeed(skill=name, level=3, hard_level=2) for name in names), tier)
+            for names, tier in sets.items()
+        ]
 
     def _make_profile(self, shape: Shape, index: int) -> tuple[int, dict[str, int]]:
         tier = self._random.choices((1, 2, 3), AGENT_TIER_SHARES)[0]

@@ -17,8 +17,8 @@ from routing.work.rule.staff import Staff
 from routing.work.rule.waiting import Work
 from routing.work.rule.waitlist import Waitlist
 
-Fronts = list[tuple[Place, int, Profile]]
-"""A heap of where the first ticket for each profile stands."""
+Fronts = list[tuple[Place, int, int, Profile, Work]]
+"""A heap of (place of the first ticket for a profile, profile index, turn at which it was found, profile, ticket)."""
 
 
 class Engine:
@@ -205,7 +205,7 @@ class Engine:
 
     def _pull_together(self, decisions: list[Decision], now: int) -> None:
         fronts: dict[bool, Fronts] = {}
-        while (front := self._first_front(fronts, guard=self._guard_is_due(), now=now)) is not None:
+        while (front := self._first_front(fronts, turn=len(decisions), now=now)) is not None:
             place, work = front
             match = self._market.cheapest_two(work, now)
             assert match is not None
@@ -218,24 +218,30 @@ class Engine:
     def _guard_is_due(self) -> bool:
         return (self._pulls + 1) % self._policy.guard_every_pulls == 0
 
-    def _first_front(self, fronts: dict[bool, Fronts], *, guard: bool, now: int) -> tuple[Place, Work] | None:
-        """The first ticket that some freed agent can take."""
-        freed = self._staff.freed
+    def _first_front(self, fronts: dict[bool, Fronts], *, turn: int, now: int) -> tuple[Place, Work] | None:
+        """The first ticket that some freed agent can take.
+
+        Args:
+            fronts: what was found at former turns, with and without a guard turn.
+            turn: rises with every decision.
+        """
+        guard = self._guard_is_due()
         heap = fronts.get(guard)
         if heap is None:
-            found = ((self._front(profile, guard=guard, now=now), profile) for profile in freed)
-            heap = fronts[guard] = [(front[0], profile.index, profile) for front, profile in found if front]
+            found = ((self._front(profile, guard=guard, now=now), profile) for profile in self._staff.freed)
+            heap = [(front[0], profile.index, turn, profile, front[1]) for front, profile in found if front]
             heapify(heap)
+            fronts[guard] = heap
         # While agents fill up and tickets leave, what a profile finds only moves back in line: an old place is a bound.
         while heap:
-            place, index, profile = heap[0]
-            front = self._front(profile, guard=guard, now=now) if profile in freed else None
+            place, index, found_at, profile, work = heap[0]
+            if found_at == turn:
+                return place, work
+            front = self._front(profile, guard=guard, now=now) if profile in self._staff.freed else None
             if front is None:
                 heappop(heap)
-            elif front[0] != place:
-                heapreplace(heap, (front[0], index, profile))
             else:
-                return front
+                heapreplace(heap, (front[0], index, turn, profile, front[1]))
         return None
 
     def _front(self, profile: Profile, *, guard: bool, now: int) -> tuple[Place, Work] | None:

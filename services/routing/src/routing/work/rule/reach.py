@@ -61,19 +61,9 @@ def count_funnel(roster: Roster, work: Work, *, only: bool = False) -> Funnel:
 
 
 def _count_static(roster: Roster, view: View) -> Counts:
-    def present(profiles: int) -> int:
-        return sum(profile.present for profile in roster.members(profiles))
-
-    tier, hard_skills, skills, language, team = view.filtered()
-    return (
-        len(roster.agents),
-        present(roster.all_profiles),
-        present(tier),
-        present(hard_skills),
-        present(skills),
-        present(language),
-        present(team),
-    )
+    tier, hard_skills, skills, language, team = map(roster.count_present, view.filtered())
+    present = roster.count_present(roster.all_profiles)
+    return len(roster.agents), present, tier, hard_skills, skills, language, team
 
 
 def _asked(roster: Roster, kind: Kind) -> Iterator[tuple[str, bool]]:

@@ -158,6 +158,9 @@ class Roster:
         self._all = 0
         self._room: dict[int, int] = {}
         self._reserved = 0
+        self._present: dict[int, int] = {}
+        """Sets of profiles -> how many of their agents are present, as of `_present_version` of the headcount."""
+        self._present_version = 0
         self._stamp = 0
 
     def find_profile(self, facts: AgentFacts) -> Profile | None:
@@ -219,6 +222,16 @@ class Roster:
             assert profile is not None
             yield profile
             profiles ^= lowest
+
+    def count_present(self, profiles: int) -> int:
+        """How many agents of a set of profiles are present. Many views ask for the same sets."""
+        if self._present_version != self.headcount_version:
+            self._present_version = self.headcount_version
+            self._present.clear()
+        count = self._present.get(profiles)
+        if count is None:
+            count = self._present[profiles] = sum(profile.present for profile in self.members(profiles))
+        return count
 
     def enlist(self, agent: Agent) -> None:
         """Count an agent that has just learnt its facts and has no seat."""
