@@ -3,7 +3,7 @@
 LAYERS = (
     "cli",
     "guardian : stack",
-    "directory | plans",
+    "directory | plans | following",
     "supervisor",
     "client",
     "state",

@@ -1,7 +1,7 @@
 """One service's REST API as a caller sees it: keys, idempotency, versions, and problem documents turned into errors."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import httpx
 
@@ -37,6 +37,14 @@ class Client:
             self._http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
         except (httpx.InvalidURL, ValueError) as wrong:
             raise Misconfigured(f"{variable} is no address: {url}") from wrong
+
+    def __enter__(self) -> Self:
+        """Use it, and close it in the end; where the process ends anyway, that is not needed."""
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        """Close the connections."""
+        self._http.close()
 
     def get(self, path: str, parameters: Parameters | None = None, *, wait_s: float = _TIMEOUT_S) -> Json:
         """Read something; for the errors see `send`."""

@@ -37,7 +37,11 @@ def create_directory(routing_url: str, key: str) -> None:
         Unavailable: routing does not answer.
         Refused: it does not accept an entry.
     """
-    routing = Client("routing", routing_url, key)
+    with Client("routing", routing_url, key) as routing:
+        _fill(routing)
+
+
+def _fill(routing: Client) -> None:
     for skill in _SKILLS:
         _create(routing, "/v1/skills", {"name": skill}, key=f"skill-{skill}")
     for name, tier, teams, skills in _AGENTS:

@@ -21,7 +21,7 @@ from pathlib import Path
 from common.errors import FrontlineError
 from devstack.kafka import FULL_JVM, SMALL_JVM
 from devstack.progress import Cancel, Interrupted, Silent
-from devstack.servers import ContainerServers, EmbeddedServers, Servers, start_both
+from devstack.servers import EmbeddedServers, Servers, start_both
 
 
 def main() -> int:
@@ -52,6 +52,8 @@ def main() -> int:
 
 def _choose(folder: Path) -> Servers:
     if "--containers" in sys.argv:
+        from devstack.containers import ContainerServers  # loads the docker client, which few runs need
+
         return ContainerServers(uuid.uuid4().hex)
     durable = "--durable" in sys.argv
     return EmbeddedServers(

@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import jgo
-from jgo.maven import MavenContext, PythonResolver
+from typing import TYPE_CHECKING
 
 from common.errors import Misconfigured, Unavailable
 from devstack.progress import Cancel, Progress
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 ROOTS = (
     "org.apache.kafka:kafka_2.13:4.3.1",
@@ -76,6 +77,8 @@ def _is_there(path: Path, jar: Jar) -> bool:
 
 
 def _fetch_missing(missing: Sequence[Jar], cache: Path, repository: str, counter: "_ByteCounter") -> None:
+    from jgo.maven import MavenContext, PythonResolver  # slow to load, and needed by a user's first start only
+
     authorities = os.environ.get("SSL_CERT_FILE")
     if authorities and "CURL_CA_BUNDLE" not in os.environ:
         # Other tools honour this variable, but requests, with which jgo fetches, only knows its own two.
@@ -101,7 +104,7 @@ def _fetch_missing(missing: Sequence[Jar], cache: Path, repository: str, counter
                 raise
 
 
-def _fetch(jar: Jar, context: MavenContext, cancel: Cancel) -> Path:
+def _fetch(jar: Jar, context: "MavenContext", cancel: Cancel) -> Path:
     artifact = context.create_dependency(jar.coordinates).artifact
     fault = ""
     for _ in range(_TRIES):
@@ -152,6 +155,8 @@ def write_list() -> int:
     Raises:
         Misconfigured: one coordinate without a plain jar, which the list cannot express.
     """
+    import jgo  # see _fetch_missing
+
     lines: list[str] = []
     for artifact in jgo.resolve("+".join(ROOTS)):
         if artifact.classifier or artifact.packaging != "jar":

@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from common.errors import FrontlineError
-from devstack.containers import ContainerServers
 from devstack.jars import cache_folder, fetch_jars
 from devstack.kafka import SMALL_JVM, EmbeddedKafka
 from devstack.ports import LOOPBACK, PortChooser, is_free
 from devstack.postgres import EmbeddedPostgres
 from devstack.progress import Cancel, Progress
+
+if TYPE_CHECKING:
+    from devstack.containers import ContainerServers  # loads the docker client, which few stacks need
 
 _TRIES = 3
 
@@ -85,7 +88,7 @@ class EmbeddedServers:
         """
         server = self._kafka
         if not server.running():
-            progress.step("Kafka", "fetching")
+            progress.step("Kafka", "checking files")
             repository = os.environ.get("FRONTLINE_CLI_MAVEN_REPOSITORY", "")
             jars = fetch_jars(cache_folder() / "kafka", progress=progress, cancel=cancel, repository=repository)
             progress.step("Kafka", "starting")
@@ -150,7 +153,7 @@ class GivenServers:
         """Nothing of ours."""
 
 
-Servers = EmbeddedServers | ContainerServers | GivenServers
+Servers: TypeAlias = "EmbeddedServers | ContainerServers | GivenServers"
 
 
 def start_both(

@@ -6,21 +6,22 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from common.clock import SystemClock
 from common.errors import Conflict, Unavailable
-from common.web.clients import SCOPES, create_key, list_clients, revoke_key
 from devstack.databases import ServiceDatabase, create_database
 from devstack.folder import StackFolder, write_whole
 from devstack.loglines import sentence
 from devstack.plans import SERVICES, choose_services, migration_settings, write_plans
+from devstack.ports import LOOPBACK
 from devstack.processes import Running, find_running, last_line, run_quietly, start_detached, stop
 from devstack.progress import Cancel, Progress
-from devstack.servers import Addresses, ContainerServers, EmbeddedServers, GivenServers, Servers, UsualPorts, start_both
+from devstack.servers import Addresses, EmbeddedServers, GivenServers, Servers, UsualPorts, start_both
 from devstack.state import State, development_key, read_state, write_state
 from devstack.supervisor import end_strays, read_status
 from devstack.topics import create_topics
@@ -133,28 +134,30 @@ class Stack:
 
     def _start(self, state: State, progress: Progress, cancel: Cancel) -> Outcome:
         databases: dict[str, ServiceDatabase] = {}
+
+        def prepare(postgres_url: str) -> None:
+            databases.update(self._prepare_databases(postgres_url, state, progress, cancel))
+            self._ensure_key()
+
         addresses = start_both(
-            self._servers(state),
-            progress=progress,
-            cancel=cancel,
-            then_postgres=lambda url: databases.update(self._prepare_databases(url, state, progress, cancel)),
-            then_kafka=create_topics,
+            self._servers(state), progress=progress, cancel=cancel, then_postgres=prepare, then_kafka=create_topics
         )
         state = msgspec.structs.replace(
             state, postgres_url=addresses.postgres_url, kafka_bootstrap=addresses.kafka_bootstrap
         )
-        key = self._ensure_key()
         write_plans(self.folder, state, databases)
         write_state(self.folder, state)
         self._start_supervisor()
         self._wait_until_ready(state, progress)
-        return Outcome(state=state, key=key, was_running=False)
+        return Outcome(state=state, key=development_key(self.folder), was_running=False)
 
     def _servers(self, state: State | None) -> Servers:
         if state and state.servers == "given":
             return GivenServers(Addresses(postgres_url=state.postgres_url, kafka_bootstrap=state.kafka_bootstrap))
         folder = self.folder
         if state and state.servers == "containers":
+            from devstack.containers import ContainerServers  # loads the docker client, which few stacks need
+
             usual = self._usual
             return ContainerServers(folder.identity, postgres_port=usual.postgres, kafka_port=usual.kafka)
         return EmbeddedServers(postgres=folder.postgres, kafka=folder.kafka, logs=folder.logs, usual=self._usual)
@@ -180,16 +183,16 @@ class Stack:
         progress.step("databases", "ready")
         return prepared
 
-    def _ensure_key(self) -> str:
-        key = development_key(self.folder)
-        if key and self.folder.clients.exists():
-            return key
+    def _ensure_key(self) -> None:
+        from common.web.clients import SCOPES, create_key, list_clients, revoke_key  # slow: loads while Kafka starts
+
+        if development_key(self.folder) and self.folder.clients.exists():
+            return
         for client in list_clients(self.folder.clients):  # a key whose text was lost would count against the limit
             for lost in client.keys if client.client_id == "development" else ():
                 revoke_key(self.folder.clients, lost.prefix)
         key = create_key(self.folder.clients, "development", scopes=sorted(SCOPES), now=SystemClock().now())
         write_whole(self.folder.development_key, key + "\n")
-        return key
 
     def _start_supervisor(self) -> None:
         self.folder.status.unlink(missing_ok=True)
@@ -239,12 +242,19 @@ def _refuse_another_shape(known: State, wish: Wish) -> None:
 
 def _unready(state: State, only: str = "") -> str | None:
     """Why the services (or only one) cannot serve yet; None if they can."""
-    for service in (only,) if only else state.services:
-        for url in state.admin_urls(service):
-            try:
-                answer = httpx.get(f"{url}/readyz", timeout=2, trust_env=False)
-            except httpx.HTTPError as failed:
-                return f"{url}/readyz: {failed or type(failed).__name__}"
-            if not answer.is_success:
-                return f"{url}/readyz answers {answer.status_code}: {answer.text[:200]}"
-    return None
+    services = (only,) if only else tuple(state.services)
+    return next((why for name in services for port in state.admin_ports(name) if (why := _unready_at(port))), None)
+
+
+def _unready_at(admin_port: int) -> str | None:
+    # Not by httpx: a client of it costs 50 ms of computing to make, and this is asked many times a second.
+    connection = HTTPConnection(LOOPBACK, admin_port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        text = answer.read(200).decode(errors="replace")
+        return None if answer.status == HTTPStatus.OK else f"port {admin_port} answers {answer.status}: {text}"
+    except (OSError, HTTPException) as failed:
+        return f"port {admin_port}: {failed}"
+    finally:
+        connection.close()

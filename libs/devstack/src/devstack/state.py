@@ -31,11 +31,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         """Where a service's API answers."""
         return f"http://127.0.0.1:{self.services[service].api_port}"
 
-    def admin_urls(self, service: str) -> list[str]:
-        """The admin pages of a service's processes."""
+    def admin_ports(self, service: str) -> list[int]:
+        """The ports of the admin pages of a service's processes."""
         own = self.services[service]
-        ports = [own.admin_port, own.worker_admin_port] if self.split else [own.admin_port]
-        return [f"http://127.0.0.1:{port}" for port in ports]
+        return [own.admin_port, own.worker_admin_port] if self.split else [own.admin_port]
 
 
 def read_state(folder: StackFolder) -> State | None:

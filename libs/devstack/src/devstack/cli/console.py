@@ -85,9 +85,11 @@ class Steps:
                 note(f"{name}: {state}")
 
     def bytes_fetched(self, done: int, total: int) -> None:
-        """See `devstack.progress.Progress.bytes_fetched`. Without a terminal only the "fetching" before is told."""
+        """See `devstack.progress.Progress.bytes_fetched`. Without a terminal only the beginning is told."""
         if self._live:
             self.step("Kafka", f"fetching, {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        elif not self._states.get("Kafka", "").startswith("fetching"):
+            self.step("Kafka", f"fetching {total / 1e6:.0f} MB")
 
     def _table(self) -> Table:
         grid = Table.grid(padding=(0, 2))

@@ -1,4 +1,7 @@
-"""`frontline keys create|revoke|list`: the file of API clients."""
+"""`frontline keys create|revoke|list`: the file of API clients.
+
+`common.web`, which knows that file, is imported where it is used: no other command shall wait for it to load.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +11,6 @@ import typer
 
 from common.clock import SystemClock
 from common.errors import InvalidInput
-from common.web.clients import SCOPES, create_key, list_clients, revoke_key
 from devstack.cli.console import note, say, say_table
 from devstack.cli.place import Folder, stack_folder
 from devstack.folder import StackFolder
@@ -29,6 +31,8 @@ def create(
     folder: Folder = None,
 ) -> None:
     """Give a client a new key and print it: it is stored nowhere and cannot be shown again."""
+    from common.web.clients import SCOPES, create_key
+
     scopes = sorted(SCOPES) if scope == ["all"] else scope
     ends = expires.astimezone() if expires else None
     now = SystemClock().now()
@@ -45,6 +49,8 @@ def revoke(
     folder: Folder = None,
 ) -> None:
     """Take a key away. A client without keys goes with its last one."""
+    from common.web.clients import revoke_key
+
     client = revoke_key(_file(file, folder), prefix.removeprefix("fl_").partition("_")[0])
     note(f"the key is revoked; it belonged to {client.client_id}")
 
@@ -52,6 +58,8 @@ def revoke(
 @keys.command("list")
 def list_keys(file: ClientsFile = None, folder: Folder = None) -> None:
     """List clients, their live keys and scopes."""
+    from common.web.clients import list_clients
+
     rows = [
         (client.client_id, key.prefix, f"{key.created_at:%Y-%m-%d %H:%M}", client.expires_at, " ".join(client.scopes))
         for client in list_clients(_file(file, folder))

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from common.errors import Misconfigured
-from common.settings import KafkaSettings
 from devstack.client import Client
 from devstack.folder import StackFolder
 from devstack.state import State, development_key, read_state
+
+if TYPE_CHECKING:
+    from common.settings import KafkaSettings
 
 Folder = Annotated[
     Path | None,
@@ -82,12 +83,16 @@ def find_installation() -> Installation:
     return Installation(urls={service.value: state.api_url(service.value) for service in Service}, key=key or own_key)
 
 
-def find_kafka() -> KafkaSettings:
+def find_kafka() -> "KafkaSettings":
     """The cluster that `FRONTLINE_CLI_KAFKA_*` variables name, with the services' own words; else the local stack's.
 
     Raises:
         Misconfigured: a value cannot be used, or no cluster is known.
     """
+    from pydantic import ValidationError  # both are slow to load, and one command needs them
+
+    from common.settings import KafkaSettings
+
     given = {name: os.environ.get(f"FRONTLINE_CLI_KAFKA_{name.upper()}") for name in KafkaSettings.model_fields}
     values = {name: value for name, value in given.items() if value}
     if "bootstrap" not in values:

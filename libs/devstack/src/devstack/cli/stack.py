@@ -1,4 +1,7 @@
-"""`frontline up|down|status|logs`: the local stack."""
+"""`frontline up|down|status|logs`: the local stack.
+
+Servers, databases and services are imported where they are used: no other command shall wait for them to load.
+"""
 
 import json
 import os
@@ -10,20 +13,21 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from common.errors import Misconfigured, NotFound
 from devstack.cli.console import Steps, note, say, say_table
 from devstack.cli.place import Folder, stack_folder
-from devstack.directory import create_directory
 from devstack.folder import StackFolder, write_whole
 from devstack.loglines import readable
-from devstack.servers import Addresses
-from devstack.stack import Outcome, Stack, Wish
 from devstack.state import read_state
 from devstack.supervisor import read_status
+
+if TYPE_CHECKING:
+    from devstack.servers import Addresses
+    from devstack.stack import Outcome
 
 _PAUSE_S = 0.2
 _LAST_LINES = 40
@@ -48,11 +52,14 @@ def up(
     Ctrl-C at any moment stops everything again. With FRONTLINE_CLI_POSTGRES_URL (a superuser's) and
     FRONTLINE_CLI_KAFKA_BOOTSTRAP the services use servers that run already.
     """
+    from devstack.directory import create_directory
+    from devstack.stack import Stack, Wish
+
     stack = Stack(stack_folder(folder))
     wish = Wish(split=split, given=_given_addresses(), containers=servers is ServerKind.CONTAINERS)
     with _interrupted_once(), Steps() as steps:
 
-        def fill(outcome: Outcome) -> None:
+        def fill(outcome: "Outcome") -> None:
             made = stack.folder.directory_made
             if not made.exists():
                 steps.step("directory", "creating agents, skills and desks")
@@ -74,6 +81,8 @@ def down(
     wipe: Annotated[bool, typer.Option("--wipe", help="Also delete all its data.")] = False, folder: Folder = None
 ) -> None:
     """Stop the local stack; its data stay unless --wipe is given."""
+    from devstack.stack import Stack
+
     ran = Stack(stack_folder(folder)).bring_down(wipe=wipe)
     note(("stopped" if ran else "nothing was running") + (", data deleted" if wipe else ""))
 
@@ -82,6 +91,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False, folder: Folder = None
 ) -> None:
     """Show what of the local stack runs. Exit code 3: not all of it."""
+    from devstack.stack import Stack
+
     stack = Stack(stack_folder(folder))
     state, noted = read_state(stack.folder), read_status(stack.folder)
     supervised = stack.supervisor() is not None
@@ -124,7 +135,9 @@ def logs(
                 time.sleep(_PAUSE_S)
 
 
-def _given_addresses() -> Addresses | None:
+def _given_addresses() -> "Addresses | None":
+    from devstack.servers import Addresses
+
     postgres, kafka = (os.environ.get(f"FRONTLINE_CLI_{name}", "") for name in ("POSTGRES_URL", "KAFKA_BOOTSTRAP"))
     if bool(postgres) != bool(kafka):
         raise Misconfigured("give both FRONTLINE_CLI_POSTGRES_URL and FRONTLINE_CLI_KAFKA_BOOTSTRAP, or neither")
@@ -149,7 +162,7 @@ def _interrupted_once() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def _say_how_to_use(outcome: Outcome) -> None:
+def _say_how_to_use(outcome: "Outcome") -> None:
     state = outcome.state
     intake, routing, frontline = state.api_url("intake"), state.api_url("routing"), _own_name()
     say(f"""

@@ -1,29 +1,20 @@
-"""`frontline tail`: every event as it crosses Kafka, read without joining any group, so that nobody is disturbed."""
-# aiokafka carries no types
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""`frontline tail`: every event as it crosses Kafka.
+
+What speaks to Kafka is imported where it is used: no other command shall wait for it to load.
+"""
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
 from fnmatch import fnmatch
-from itertools import chain
-from operator import attrgetter
 from typing import Annotated, cast
 
 import msgspec
 import typer
-from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
-from common.errors import Unavailable
-from common.settings import KafkaSettings
-from contracts.envelope import Event, UndecodableRecord, as_json, decode_event
-from contracts.topics import TOPICS, topic_name
+from contracts.envelope import Event, as_json
 from devstack.cli.console import note, say
 from devstack.cli.place import find_kafka
 from devstack.cli.tickets import find_ticket_id
-
-_START_S = 15.0
 
 
 def tail(
@@ -34,41 +25,15 @@ def tail(
 ) -> None:
     """Follow the topics, until Ctrl-C."""
     subject = f"ticket/{find_ticket_id(ticket)}" if ticket else ""
-    asyncio.run(_follow(find_kafka(), kind, subject, from_beginning=from_beginning, as_json=as_json))
+    asyncio.run(_follow(kind, subject, from_beginning=from_beginning, as_json=as_json))
 
 
-async def _follow(settings: KafkaSettings, kind: str, subject: str, *, from_beginning: bool, as_json: bool) -> None:
-    async for event in _events(settings, from_beginning=from_beginning):
+async def _follow(kind: str, subject: str, *, from_beginning: bool, as_json: bool) -> None:
+    from devstack.following import follow_events
+
+    async for event in follow_events(find_kafka(), from_beginning=from_beginning, tell_undecodable=note):
         if fnmatch(_short(event.type), kind) and subject in ("", event.subject):
             say(json.dumps(as_json_event(event)) if as_json else describe(event))
-
-
-async def _events(settings: KafkaSettings, *, from_beginning: bool) -> AsyncGenerator[Event]:
-    topics = [topic_name(service, settings.topic_prefix) for service in TOPICS]
-    consumer = AIOKafkaConsumer(
-        *topics,
-        **settings.client_arguments(),  # pyright: ignore[reportArgumentType] - checked by the settings' own types
-        group_id=None,  # alone, with all partitions
-        enable_auto_commit=False,
-        auto_offset_reset="earliest" if from_beginning else "latest",
-    )
-    try:
-        async with asyncio.timeout(_START_S):
-            await consumer.start()
-        if not consumer.assignment():
-            raise Unavailable(f"there is no topic {' or '.join(topics)} at {settings.bootstrap}")
-        while True:
-            polled = await consumer.getmany(timeout_ms=1000)
-            # Each partition is in order by itself; told together, they read best in the order of their writing.
-            for record in sorted(chain.from_iterable(polled.values()), key=attrgetter("timestamp")):
-                try:
-                    yield decode_event(record.headers, record.value)
-                except UndecodableRecord as undecodable:
-                    note(f"{record.topic} {record.partition}@{record.offset} is no event: {undecodable}")
-    except (KafkaError, OSError, TimeoutError) as failed:
-        raise Unavailable(f"Kafka at {settings.bootstrap} does not answer: {failed or 'no answer in time'}") from failed
-    finally:
-        await consumer.stop()
 
 
 def as_json_event(event: Event) -> dict[str, object]:
