@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from routing.pools.domain import Input, InputKind, Lease
+from routing.pools.tables import routing_input
 
 _CLAIM = text("""
     insert into routing_pool as held (pool, epoch, owner, expires_at)
@@ -32,10 +33,6 @@ _RELEASE = text("""
 _ADD_INPUTS = text("""
     insert into routing_input (pool, kind, subject_id)
     select :pool, :kind, subject_id from unnest(cast(:subject_ids as uuid[])) as subject_id
-""")
-
-_LIST_INPUTS = text("""
-    select id, kind, subject_id from routing_input where pool = :pool order by id limit :limit
 """)
 
 _MOVE_INPUTS = text("""
@@ -88,7 +85,9 @@ async def add_inputs(connection: AsyncConnection, pool: str, kind: InputKind, su
 
 async def list_inputs(connection: AsyncConnection, pool: str, *, limit: int) -> list[Input]:
     """What is present now, lowest id first. A lower id may appear later, so there is no position to remember."""
-    found = await connection.execute(_LIST_INPUTS, {"pool": pool, "limit": limit})
+    rows = routing_input.c
+    statement = select(rows.id, rows.kind, rows.subject_id).where(rows.pool == pool).order_by(rows.id).limit(limit)
+    found = await connection.execute(statement)
     return [Input(id=row.id, kind=InputKind(row.kind), subject_id=row.subject_id) for row in found]
 
 

@@ -1,7 +1,6 @@
 """All SQL of the tickets' projection."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from uuid import UUID
 
 import msgspec
@@ -10,8 +9,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from routing.tickets.domain import Ticket
+from routing.tickets.tables import ticket as ticket_table
 
-_COLUMNS = tuple(each.name for each in fields(Ticket))
+_COLUMNS = tuple(column.name for column in ticket_table.columns)
 _NAMES = ", ".join(_COLUMNS)
 _MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"ticket_id", "created_at"})
 
