@@ -7,7 +7,6 @@ from routing.work.domain import (
     CRITICAL,
     GUARD_TURN,
     LATE,
-    MINUTE,
     QUARTERS_PER_UNIT,
     RING_EXACT,
     RING_HARD_ONLY,
@@ -39,16 +38,17 @@ SIGNS = ("", "+", "-", "+", "-")
 """Proficiency and idleness make an agent cheaper."""
 
 FILTER_WORDS = {
-    "present": "are not present",
-    "tier": "are below the tier",
-    "hard_skills": "lack an indispensable skill",
-    "skills": "are below the level that is asked now",
-    "language": "do not speak the language",
-    "team": "are in other teams",
-    "not_excluded": "are excluded from this ticket",
-    "capacity": "are full",
-    "unreserved": "have an offer to answer first",
+    "present": "not present",
+    "tier": "below the tier",
+    "hard_skills": "without an indispensable skill",
+    "skills": "below the level asked now",
+    "language": "without the language",
+    "team": "in other teams",
+    "not_excluded": "excluded from this ticket",
+    "capacity": "full",
+    "unreserved": "with an offer to answer first",
 }
+"""Who is lost at each filter."""
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -157,7 +157,7 @@ def explain_waiting(waiting: Waiting, now: int) -> list[str]:
     if waiting.next_ring_at is not None:
         sentences.append(f"Ring {waiting.ring + 1} opens in {duration(max(0, waiting.next_ring_at - now))}.")
     if waiting.ahead:
-        sentences.append(f"{waiting.ahead} like it are ahead.")
+        sentences.append(f"Like it and ahead of it: {waiting.ahead}.")
     return sentences
 
 
@@ -169,7 +169,7 @@ def duration(microseconds: int) -> str:
         return f"{days} d {hours % 24} h"
     if hours:
         return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if microseconds >= MINUTE else f"{seconds} s"
+    return f"{minutes} min" if minutes else f"{seconds} s"
 
 
 def _slack_words(slack: int) -> str:
@@ -186,10 +186,9 @@ def _funnel_words(funnel: Funnel) -> str:
     parts: list[str] = []
     for name, words in FILTER_WORDS.items():
         if counts[name] < left:
-            parts.append(f"{left - counts[name]} {words}")
+            parts.append(f"{words} {left - counts[name]}")
         left = counts[name]
-    lost = f": {', '.join(parts)}" if parts else ""
-    return f"Of {funnel.known} agents {left} could take it{lost}"
+    return "; ".join([f"Of {funnel.known} agents {left} could take it", *parts])
 
 
 def _points(thousandths: int) -> str:

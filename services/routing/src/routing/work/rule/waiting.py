@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import chain
 
-from routing.work.domain import CRITICAL, WorkFacts
+from routing.work.domain import CRITICAL, FOREVER, WorkFacts
 from routing.work.rule.needs import Needs, View
 from routing.work.rule.roster import Agent
 from routing.work.rule.stages import Stages, Targets
@@ -73,7 +73,8 @@ class Work(Stages):
         at = self.next_stage_at(now)
         if not self.facts.excluded:
             return at
-        return min((until for until in (*self.facts.excluded.values(), at) if until and until > now), default=None)
+        ends = [until for until in self.facts.excluded.values() if now < until < FOREVER]
+        return min(ends if at is None else (*ends, at), default=None)
 
 
 Entry = tuple[int, int, int, int, int, Work]
