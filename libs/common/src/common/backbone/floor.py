@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from common.backbone.protocols import OutboxStore, Sample
 
-EVERY_S = 1.0
+EVERY_S = 0.2
 
 
 @dataclass(kw_only=True)
@@ -20,14 +20,19 @@ class Floors:
 
     by_shard: dict[int, int] = field(default_factory=dict[int, int])
     _sample: Sample | None = None
+    _may_rise: bool = True
 
     def hold(self, shards: frozenset[int]) -> None:
         """Keep exactly these shards; new ones begin at 0."""
         self.by_shard = {shard: self.by_shard.get(shard, 0) for shard in sorted(shards)}
 
+    def note_deletion(self) -> None:
+        """Rows were deleted, so the bounds lag behind. Without any, no transaction ids are spent on raising them."""
+        self._may_rise = True
+
     async def raise_by(self, store: OutboxStore) -> None:
         """Follow the rule one step: take a sample, or use the last one if its time has come."""
-        if not self.by_shard:
+        if not self.by_shard or not self._may_rise:
             return
         if self._sample is None:
             self._sample = await store.draw_sample()
@@ -36,6 +41,7 @@ class Floors:
         if raised is not None:
             self.by_shard = raised
             self._sample = None
+            self._may_rise = False
 
     async def sweep(self, store: OutboxStore) -> int:
         """Look below the bounds and return how many rows are there: none, unless somebody else wrote or we are wrong.

@@ -214,6 +214,7 @@ class Session:
         if not gone:
             return
         await self._store.delete_rows(gone)
+        self._floors.note_deletion()
         for _, id_ in gone:
             self._known.pop(id_, None)
         self.delivered += len(gone)
@@ -291,4 +292,6 @@ class Session:
             await self._send()
             await self._wait(_POLL_S[1])
             await self._delete()
+        # What settled while the last rows were read has not been deleted yet.
+        await self._delete()
         await self._store.release_shards(self._holder)
