@@ -80,7 +80,7 @@ class Engine:
         if waitlist.arrived:
             self._place_arrived(decisions, now)
             waitlist.arrived.clear()
-        waitlist.watch()
+        waitlist.watch.look(waitlist.works)
         return decisions
 
     def undo(self, decisions: Sequence[Decision]) -> None:
@@ -110,7 +110,7 @@ class Engine:
 
     def unroutable_changes(self) -> list[tuple[UUID, tuple[str, ...]]]:
         """Waiting tickets found unroutable since the last call, with what is missing, or routable again: ()."""
-        return self._waitlist.pop_unroutable()
+        return self._waitlist.watch.pop_news()
 
     def unroutable(self, ticket_id: UUID) -> tuple[str, ...] | None:
         """What no known agent could ever give this waiting ticket; None if one could. Exclusions do not count.

@@ -81,9 +81,11 @@ class Backlog:
             for lane in lanes_by_band[lane_band]:
                 if lane.weight > free or not lane.announcements:
                     continue
-                entry = lane.first(agents)
-                if entry is None:
-                    continue
+                entry, _, bucket = lane.announcements[0]
+                if entry is not bucket.first or bucket.excluded:
+                    entry = lane.first(agents)
+                    if entry is None:
+                        continue
                 if band == COMFORTABLE:
                     entry = (-urgency(now - entry[2], lane.tau), *entry[1:])
                 if best is None or entry < best:

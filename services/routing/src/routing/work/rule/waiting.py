@@ -5,10 +5,8 @@ the first ticket stands for all. A lane holds, for one profile of agents, the bu
 and whose order compares without the time, so the first of a lane is found without looking at the others.
 """
 
-from collections import deque
 from collections.abc import Collection, Iterator
 from heapq import heapify, heappop, heappush, heapreplace
-from itertools import chain
 
 from routing.work.domain import CRITICAL, FOREVER, WorkFacts
 from routing.work.rule.needs import Needs, View
@@ -99,6 +97,7 @@ class Bucket:
         "others",
         "row",
         "stamp",
+        "start",
         "view",
     )
 
@@ -108,7 +107,9 @@ class Bucket:
         self.band = band
         self.excluded = excluded
         self.first: Entry | None = None
-        self.row: deque[Entry] = deque()
+        self.row: list[Entry] = []
+        self.start = 0
+        """Where the row begins; what stands before left."""
         self.others: list[Entry] = []
         self.count = 0
         self.stamp = 0
@@ -141,30 +142,38 @@ class Bucket:
         if not self.count:
             self.row.clear()
             self.others.clear()
+            self.start = 0
             self.first = None
             self.stamp = 0
             return
-        if self.first is not None and self.first[5] is work:
+        first = self.first
+        if first is not None and first[5] is work:
             self._find_first()
-        if len(self.row) + len(self.others) > 2 * self.count + STALE_ENTRIES:
-            self.row = deque(entry for entry in self.row if entry[5].bucket is self)
+        if len(self.row) - self.start + len(self.others) > 2 * self.count + STALE_ENTRIES:
+            self.row = [entry for entry in self.row[self.start :] if entry[5].bucket is self]
+            self.start = 0
             self.others = [entry for entry in self.others if entry[5].bucket is self]
             heapify(self.others)
 
     def works(self) -> Iterator[Work]:
         """The tickets, in no order."""
-        return (entry[5] for entry in chain(self.row, self.others) if entry[5].bucket is self)
+        return (entry[5] for entry in (*self.row[self.start :], *self.others) if entry[5].bucket is self)
 
     def _find_first(self) -> None:
-        row, others = self.row, self.others
-        while row and row[0][5].bucket is not self:
-            row.popleft()
+        row, others, start = self.row, self.others, self.start
+        end = len(row)
+        while start < end and row[start][5].bucket is not self:
+            start += 1
+        if start > STALE_ENTRIES and 2 * start > end:
+            del row[:start]
+            start, end = 0, end - start
+        self.start = start
         while others and others[0][5].bucket is not self:
             heappop(others)
-        if row and others:
-            self.first = min(row[0], others[0])
+        if start < end:
+            self.first = min(row[start], others[0]) if others else row[start]
         else:
-            self.first = row[0] if row else others[0]
+            self.first = others[0]
 
 
 Announcement = tuple[Entry, int, Bucket]

@@ -19,7 +19,7 @@ class Waitlist:
         self._book = book
         self._backlog = backlog
         self._wheel = Wheel()
-        self._watch = Watch(roster, book)
+        self.watch = Watch(roster, book)
         self._serial = 0
         self.works: dict[int, Work] = {}
         """By ticket number."""
@@ -42,12 +42,12 @@ class Waitlist:
         work = Work(facts, self._book.find(facts), serial=self._serial)
         self.works[number] = self.arrived[number] = work
         work.kind.waiting += 1
-        self._watch.add(work)
+        self.watch.add(work)
 
     def remove(self, number: int) -> None:
         """Forget a ticket; one that does not wait is no error."""
         self.drop(number)
-        self._watch.forget(number)
+        self.watch.forget(number)
 
     def drop(self, number: int) -> None:
         """Take a ticket away that may come back at once, changed; one that does not wait is no error."""
@@ -85,14 +85,6 @@ class Waitlist:
     def next_timer(self) -> int | None:
         """When the next timer fires; None if there is none."""
         return self._wheel.next_at()
-
-    def watch(self) -> None:
-        """Notice what has become unroutable, or routable again."""
-        self._watch.look(self.works)
-
-    def pop_unroutable(self) -> list[tuple[UUID, tuple[str, ...]]]:
-        """What `watch` noticed since the last call; see `Engine.unroutable_changes`."""
-        return self._watch.pop_news()
 
     def pop_relaxed(self) -> list[tuple[UUID, int]]:
         """The waiting tickets for which a later ring opened since the last call, and the ring."""
