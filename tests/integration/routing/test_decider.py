@@ -6,13 +6,14 @@ from uuid import UUID
 import pytest
 
 from common.ids import new_id
+from contracts.words import SkillNeed
 from routing.agents.usecases import change_agent
 from routing.pools.domain import DEFAULT_POOL, LeaseLost
 from routing.queues.domain import CATCH_ALL_ID
 from routing.queues.usecases import change_queue
 from routing.work import usecases
 from routing.work.decider import Decider
-from tests.integration.routing.conftest import Routing
+from tests.integration.routing.conftest import Routing, needs
 
 
 async def test_a_standby_waits_until_the_owner_stops(routing: Routing) -> None:
@@ -164,3 +165,27 @@ async def test_events_of_a_decision_belong_to_the_conversation_that_asked(routin
     rows = await routing.sql("select event_id, headers from event where key = :key order by seq", key=str(ticket))
     assert b"conversation" in rows[1].headers
     assert str(rows[0].event_id).encode() in rows[1].headers, "caused by work.enqueued"
+
+
+async def test_what_happened_while_nobody_decided_is_told(routing: Routing) -> None:
+    """A ticket became routable, and the ring of another one opened."""
+    first = await routing.decider()
+    ticket = await routing.open(skills_hint=needs(net=1))
+    await routing.agent(skills={"x": 2}, presence="offline")
+    other = await routing.open(skills_hint=(SkillNeed(skill="x", level=3, hard_level=1),))
+    await first.decide_once()
+    assert (await routing.told(ticket))[-1] == "work.unroutable"
+    await first.stop()
+
+    agent = await routing.agent(skills={"net": 1}, presence="away")
+    routing.clock.move(timedelta(hours=1))
+    second = await routing.decider()
+    for _ in range(3):
+        await second.decide_once()
+    assert (await routing.work(ticket)).item.missing == ()
+    assert (await routing.told(ticket))[-1] == "work.enqueued"
+    assert await routing.told(other) == ["work.enqueued", "work.requirements_relaxed"]
+    async with routing.begin() as tx:
+        await usecases.set_presence(tx, agent, "online", set_by="agent")
+    await second.decide_once()
+    assert await routing.owner(ticket) == agent

@@ -140,7 +140,7 @@ class Decider:
             inputs = await list_inputs(connection, self._pool, limit=_INPUTS_AT_ONCE)
             await memory.refresh(connection, inputs, now)
         decisions = memory.decide(now)
-        notes = memory.notes()
+        notes = memory.notes(decisions)
         if not inputs and not decisions and notes == _NO_NOTES:
             await self._renew(lease)
             return 0

@@ -53,7 +53,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notes:
-    """What the engine noticed beside its decisions: rings that opened, and what became (un)routable."""
+    """What was noticed of tickets that go on waiting: rings that opened, and what became (un)routable."""
 
     relaxed: Mapping[UUID, tuple[int, WorkFacts]]
     missing: Mapping[UUID, tuple[str, ...]]
@@ -90,7 +90,7 @@ async def commit_batch(tx: Transaction, lease: Lease, batch: Batch, known: Known
         decided.append(_apply(tx, before[decision.ticket_id], decision, decision_id, known))
         at = from_micros(decision.decided_at)
         records.append((decision_id, decision.ticket_id, decision.agent_id, at, pack_decision(decision)))
-    noted = _note(tx, before, batch.notes, set(taken))
+    noted = _note(tx, before, batch.notes)
     await save(tx, before, [*decided, *noted])
     await store.add_decisions(tx.connection, records, pool=lease.pool, epoch=lease.epoch, batch=number)
     packed = _pack({"now": batch.decided_at, "given": batch.given, "decided": taken})
@@ -153,16 +153,16 @@ def _life(known: Known, decision: Decision) -> timedelta:
     return known.queues[decision.work.queue_id].offer_life
 
 
-def _note(tx: Transaction, before: Mapping[UUID, Work], notes: Notes, taken: set[UUID]) -> list[Work]:
-    """Tell of opened rings and of what nobody could ever take; what is decided meanwhile needs no such word."""
+def _note(tx: Transaction, before: Mapping[UUID, Work], notes: Notes) -> list[Work]:
+    """Tell of opened rings and of what nobody could ever take."""
     noted: dict[UUID, Work] = {}
     for ticket_id, (ring, facts) in notes.relaxed.items():
         work = before.get(ticket_id)
-        if work is not None and ticket_id not in taken:
+        if work is not None:
             noted[ticket_id] = tell(tx, moves.relax(work, ring, _lowered(facts, ring)), origin=origin_of(work))
     for ticket_id, missing in notes.missing.items():
         work = noted.get(ticket_id) or before.get(ticket_id)
-        if work is not None and ticket_id not in taken:
+        if work is not None:
             noted[ticket_id] = tell(tx, moves.mark_unroutable(work, missing, at=tx.now), origin=origin_of(work))
     return [work for work in noted.values() if work != before[work.item.ticket_id]]
 

@@ -17,6 +17,9 @@ from routing.work.domain import Decision, Policy, WorkFacts
 from routing.work.engine import Engine
 from routing.work.facts import agent_facts, work_facts
 from routing.work.item import WorkItem
+from routing.work.rule.stages import Stages, Targets
+
+_POLICY = Policy()
 
 
 class Memory:
@@ -28,7 +31,7 @@ class Memory:
 
     def __init__(self, pool: str, queues: Sequence[Queue]) -> None:
         """Args: pool: whose work is kept; queues: all desks."""
-        self.engine = Engine(Policy())
+        self.engine = Engine(_POLICY)
         self.given: list[tuple[str, Any]] = []
         self._pool = pool
         self._queues: Mapping[UUID, Queue] = {queue.queue_id: queue for queue in queues}
@@ -38,6 +41,7 @@ class Memory:
         self._tiers: dict[UUID, int] = {}
         self._relaxed: dict[UUID, tuple[int, WorkFacts]] = {}
         self._missing: dict[UUID, tuple[str, ...]] = {}
+        self._told_missing: dict[UUID, tuple[str, ...]] = {}
 
     @property
     def known(self) -> Known:
@@ -105,6 +109,11 @@ class Memory:
         self.engine.put_work(facts, now)
         self._works[item.ticket_id] = item.version
         self._facts[item.ticket_id] = facts
+        ring = Stages(facts, Targets(_POLICY, facts.tau)).find_ring(now)
+        if ring > item.ring:
+            self._relaxed[item.ticket_id] = (ring, facts)
+        if item.missing:
+            self._told_missing[item.ticket_id] = item.missing
         self.given.append(("work", facts))
 
     def forget_work(self, ticket_id: UUID) -> None:
@@ -122,11 +131,25 @@ class Memory:
         for ticket_id, missing in self.engine.unroutable_changes():
             if ticket_id in self._facts:
                 self._missing[ticket_id] = missing
+        self._compare_missing({decision.ticket_id for decision in decisions})
         return decisions
 
-    def notes(self) -> Notes:
-        """What the engine noticed and no batch has told yet."""
-        return Notes(relaxed=dict(self._relaxed), missing=dict(self._missing))
+    def _compare_missing(self, decided: set[UUID]) -> None:
+        """An engine made anew does not know what its predecessor told: what became routable meanwhile is news too."""
+        for ticket_id, told in self._told_missing.items():
+            if ticket_id in self._facts and ticket_id not in decided:
+                missing = self.engine.unroutable(ticket_id) or ()
+                if missing != told:
+                    self._missing[ticket_id] = missing
+        self._told_missing.clear()
+
+    def notes(self, decisions: Sequence[Decision]) -> Notes:
+        """What was noticed of tickets that still wait after some decisions, and no batch has told yet."""
+        decided = {decision.ticket_id for decision in decisions}
+        return Notes(
+            relaxed={ticket_id: told for ticket_id, told in self._relaxed.items() if ticket_id not in decided},
+            missing={ticket_id: told for ticket_id, told in self._missing.items() if ticket_id not in decided},
+        )
 
     def undo(self, decisions: Sequence[Decision]) -> None:
         """The last decisions were not committed."""
