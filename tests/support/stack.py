@@ -129,11 +129,10 @@ async def running_stack(
         folder=folder,
     )
     await _create_topics(servers, prefix)
-    admin = await asyncpg.connect(servers.postgres_url)
     try:
         for service in SERVICES:
             name = f"{service}_{new_id().hex[-10:]}"
-            await admin.execute(f"create database {name}")
+            await _administer(servers, f"create database {name}")
             stack.database_urls[service] = servers.postgres_url.rpartition("/")[0] + "/" + name
             _define(stack, service, prefix, settings or {})
         await asyncio.gather(*(_migrate(stack.processes[f"{service}-api"], service) for service in SERVICES))
@@ -148,8 +147,15 @@ async def running_stack(
                     process.stop()
     finally:
         for url in stack.database_urls.values():
-            await admin.execute(f"drop database if exists {url.rpartition('/')[2]} with (force)")
-        await admin.close()
+            await _administer(servers, f"drop database if exists {url.rpartition('/')[2]} with (force)")
+
+
+async def _administer(servers: Servers, statement: str) -> None:
+    connection = await asyncpg.connect(servers.postgres_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]) -> None:
