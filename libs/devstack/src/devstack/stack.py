@@ -19,7 +19,7 @@ from devstack.folder import StackFolder, write_whole
 from devstack.loglines import sentence
 from devstack.plans import SERVICES, choose_services, migration_settings, write_plans
 from devstack.ports import LOOPBACK
-from devstack.processes import Running, find_running, last_line, run_quietly, start_detached, stop
+from devstack.processes import Running, find_running, last_words, run_quietly, start_detached, stop
 from devstack.progress import Cancel, Progress
 from devstack.servers import Addresses, EmbeddedServers, GivenServers, Servers, UsualPorts, start_both
 from devstack.state import State, development_key, read_state, write_state
@@ -172,6 +172,7 @@ class Stack:
             database = create_database(admin_url, service, passwords=(own.owner_password, own.runtime_password))
             run_quietly(
                 [sys.executable, "-m", service, "migrate"],
+                name=f"the migration of {service}",
                 log=self.folder.logs / f"{service}-migrate.log",
                 environment=migration_settings(database),
                 check=cancel.check,
@@ -221,7 +222,7 @@ class Stack:
         for name, process in status.processes.items() if status else ():
             if process.last_exit == _TO_BE_MENDED or process.restarts >= _DEATHS_TO_GIVE_UP:
                 log = self.folder.logs / f"{name}.log"
-                raise Unavailable(f"{name} does not stay up: {sentence(last_line(log))} (see {log})")
+                raise Unavailable(f"{name} does not stay up: {sentence(last_words(log))} (see {log})")
 
     def _end_services(self) -> None:
         supervisor = self.supervisor()
