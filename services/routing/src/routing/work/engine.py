@@ -11,7 +11,7 @@ from routing.work.domain import AgentFacts, Cause, Decision, Policy, Waiting, Wo
 from routing.work.rule.backlog import Backlog, Place, place_of
 from routing.work.rule.kinds import KindBook
 from routing.work.rule.price import Market, Match
-from routing.work.rule.reach import count_funnel, is_reachable, missing
+from routing.work.rule.reach import count_funnel, count_lone_funnel, is_reachable, missing
 from routing.work.rule.roster import Agent, Profile, Roster
 from routing.work.rule.staff import Staff
 from routing.work.rule.waiting import Work
@@ -73,7 +73,8 @@ class Engine:
         now = self._advance(now)
         waitlist, freed = self._waitlist, self._staff.freed
         decisions: list[Decision] = []
-        waitlist.fire_timers(now)
+        if now >= waitlist.wheel.not_before:
+            waitlist.fire_timers(now)
         if freed:
             self._pull(decisions, now)
             freed.clear()
@@ -101,7 +102,7 @@ class Engine:
 
         Never earlier than `now`.
         """
-        at = self._waitlist.next_timer()
+        at = self._waitlist.wheel.next_at()
         return None if at is None else max(at, now)
 
     def relaxed(self) -> list[tuple[UUID, int]]:
@@ -287,7 +288,7 @@ class Engine:
             cost=best.terms,
             runner_up=second.agent.facts.agent_id if second else None,
             margin=second.total - best.total if second else None,
-            funnel=count_funnel(self._roster, work, only=match.only),
+            funnel=(count_lone_funnel if match.only else count_funnel)(self._roster, work),
             work=facts,
             agent_idle_since=best.agent.idle_since,
         )

@@ -2,7 +2,7 @@
 
 from bisect import insort
 
-from routing.work.domain import RING_EXACT, Policy, WorkFacts
+from routing.work.domain import RING_EXACT, Funnel, Policy, WorkFacts
 from routing.work.rule.roster import Atom, Profile, Roster
 from routing.work.rule.stages import level_asked
 
@@ -20,6 +20,7 @@ class View:
         "atoms",
         "counts",
         "counts_version",
+        "lone_funnel",
         "needs",
         "price_of",
         "prices",
@@ -51,6 +52,8 @@ class View:
         self.counts: Counts = (0, 0, 0, 0, 0, 0, 0)
         """As of `counts_version` of the roster's headcount."""
         self.counts_version = -1
+        self.lone_funnel: Funnel | None = None
+        """The funnel, as of the same version, that leaves one agent, where nobody is excluded or reserved."""
         self.profiles = self.filtered()[-1]
         self.prices = sorted(needs.price(profile) for profile in needs.roster.members(self.profiles))
         """The profiles in order of their share of the cost."""

@@ -46,9 +46,11 @@ class Market:
 
     def offer(self, agent: Agent, price: Price, weight: int, now: int) -> Offer:
         """What this agent costs for a ticket of this weight (in quarters)."""
-        left = agent.capacity - agent.load - weight
-        packing = self._packing * (left if self._fit else agent.capacity - left) // agent.capacity
-        idle = self._idle * min(max(0, now - agent.idle_since), self._idle_cap) // self._idle_cap
+        capacity = agent.capacity
+        left = capacity - agent.load - weight
+        packing = self._packing * (left if self._fit else capacity - left) // capacity
+        idle_for = now - agent.idle_since
+        idle = self._idle if idle_for >= self._idle_cap else self._idle * max(0, idle_for) // self._idle_cap
         return Offer(price[0] + packing - idle, agent.idle_since, agent.number, packing, idle, price, agent)
 
     def only(self, agent: Agent, work: Work, now: int) -> Offer:

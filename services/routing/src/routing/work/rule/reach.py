@@ -6,7 +6,7 @@ from uuid import UUID
 from routing.work.domain import QUARTERS_PER_UNIT, RING_HARD_ONLY, Funnel
 from routing.work.rule.kinds import KindBook
 from routing.work.rule.needs import Counts, View
-from routing.work.rule.roster import Roster
+from routing.work.rule.roster import Agent, Roster
 from routing.work.rule.waiting import Kind, Work
 
 
@@ -22,29 +22,41 @@ def missing(roster: Roster, kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, found in asked if not found) or tuple(name for name, _ in asked)
 
 
-def count_funnel(roster: Roster, work: Work, *, only: bool = False) -> Funnel:
-    """How many agents are left for a ticket after each filter. `only`: just one is known to be left in the end."""
-    view = work.view
-    if view.counts_version != roster.headcount_version:
-        view.counts_version = roster.headcount_version
-        view.counts = _count_static(roster, view)
-    not_excluded, weight = view.counts[-1], work.kind.weight
-    unreserved = reserved = 0
-    for profile in () if only else roster.members(view.profiles & roster.with_room(weight)):
-        unreserved += profile.count_with(weight)
-    if roster.with_reserved:
-        for profile in roster.members(view.profiles & roster.with_reserved):
-            reserved += profile.count_reserved_with(weight)
-    for number in work.excluded:
-        agent = roster.agents.get(number)
-        if agent is None or not agent.facts.present or not view.profiles >> agent.profile.index & 1:
-            continue
-        not_excluded -= 1
+def count_funnel(roster: Roster, work: Work) -> Funnel:
+    """How many agents are left for a ticket after each filter."""
+    view, weight = work.view, work.kind.weight
+    _bring_up_to_date(roster, view)
+    unreserved = sum(profile.count_with(weight) for profile in roster.members(view.profiles & roster.with_room(weight)))
+    reserved, excluded = _count_reserved(roster, work), _excluded(roster, work)
+    for agent in excluded:
         if agent.free >= weight:
             unreserved -= agent.pool is not None
             reserved -= agent.pool is None
-    if only:
-        unreserved = 1
+    return _funnel(view, excluded=len(excluded), unreserved=unreserved, reserved=reserved)
+
+
+def count_lone_funnel(roster: Roster, work: Work) -> Funnel:
+    """The same where it is known that one agent is left, who may have no seat."""
+    view = work.view
+    _bring_up_to_date(roster, view)
+    if work.excluded or roster.with_reserved:
+        excluded = _excluded(roster, work)
+        reserved = _count_reserved(roster, work)
+        reserved -= sum(agent.free >= work.kind.weight and agent.offers_left <= 0 for agent in excluded)
+        return _funnel(view, excluded=len(excluded), unreserved=1, reserved=reserved)
+    if view.lone_funnel is None:
+        view.lone_funnel = _funnel(view, excluded=0, unreserved=1, reserved=0)
+    return view.lone_funnel
+
+
+def _bring_up_to_date(roster: Roster, view: View) -> None:
+    if view.counts_version != roster.headcount_version:
+        view.counts_version = roster.headcount_version
+        view.counts = _count_static(roster, view)
+        view.lone_funnel = None
+
+
+def _funnel(view: View, *, excluded: int, unreserved: int, reserved: int) -> Funnel:
     known, present, tier, hard_skills, skills, language, team = view.counts
     return Funnel(
         known=known,
@@ -54,10 +66,22 @@ def count_funnel(roster: Roster, work: Work, *, only: bool = False) -> Funnel:
         skills=skills,
         language=language,
         team=team,
-        not_excluded=not_excluded,
+        not_excluded=team - excluded,
         capacity=unreserved + reserved,
         unreserved=unreserved,
     )
+
+
+def _excluded(roster: Roster, work: Work) -> list[Agent]:
+    """The excluded agents who would pass all filters before."""
+    agents = (roster.agents.get(number) for number in work.excluded)
+    profiles = work.view.profiles
+    return [a for a in agents if a is not None and a.facts.present and profiles >> a.profile.index & 1]
+
+
+def _count_reserved(roster: Roster, work: Work) -> int:
+    profiles = roster.members(work.view.profiles & roster.with_reserved)
+    return sum(profile.count_reserved_with(work.kind.weight) for profile in profiles)
 
 
 def _count_static(roster: Roster, view: View) -> Counts:

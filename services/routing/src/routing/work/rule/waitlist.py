@@ -18,7 +18,7 @@ class Waitlist:
     def __init__(self, roster: Roster, book: KindBook, backlog: Backlog) -> None:
         self._book = book
         self._backlog = backlog
-        self._wheel = Wheel()
+        self.wheel = Wheel()
         self.watch = Watch(roster, book)
         self._serial = 0
         self.works: dict[int, Work] = {}
@@ -68,11 +68,11 @@ class Waitlist:
         self._backlog.enqueue(work, now)
         work.next_at = work.next_look_at(now)
         if work.next_at is not None:
-            self._wheel.add(work)
+            self.wheel.add(work)
 
     def fire_timers(self, now: int) -> None:
         """Move the tickets whose ring, band or exclusions have changed by now."""
-        while (work := self._wheel.pop_due(now)) is not None:
+        while (work := self.wheel.pop_due(now)) is not None:
             ring, excluded = work.ring, work.excluded
             self._backlog.withdraw(work)
             work.look(now)
@@ -81,10 +81,6 @@ class Waitlist:
                 self._relaxed[work.number] = self.arrived[work.number] = work
             elif work.excluded != excluded:
                 self.arrived[work.number] = work
-
-    def next_timer(self) -> int | None:
-        """When the next timer fires; None if there is none."""
-        return self._wheel.next_at()
 
     def pop_relaxed(self) -> list[tuple[UUID, int]]:
         """The waiting tickets for which a later ring opened since the last call, and the ring."""
