@@ -1,0 +1,71 @@
+"""What integrators are told to do works as told: the example consumer, and the feed for those without Kafka."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.directory import new_ticket
+from tests.support.eventually import eventually
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "follow.py"
+
+
+async def open_tickets(stack: Stack, keys: list[str]) -> list[str]:
+    async with stack.client("intake") as client:
+        answers = [
+            await client.post("/v1/tickets", headers={"Idempotency-Key": key}, json=new_ticket(number))
+            for number, key in enumerate(keys)
+        ]
+    assert {answer.status_code for answer in answers} == {201}
+    return [answer.json()["id"] for answer in answers]
+
+
+async def test_the_example_consumer_shows_every_ticket_once(stack: Stack, tmp_path: Path) -> None:
+    opened = await open_tickets(stack, ["follow-1", "follow-2", "follow-3"])
+    shown = tmp_path / "shown"
+    with shown.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(EXAMPLE), stack.servers.kafka_bootstrap, stack.topics["intake"], stdout=output
+        )
+        try:
+
+            async def all_shown() -> bool:
+                created = [line.split()[2] for line in shown.read_text().splitlines() if ".ticket.created." in line]
+                assert {f"ticket/{ticket}" for ticket in opened} <= set(created)
+                assert len(created) == len(set(created))
+                return True
+
+            await eventually(all_shown, within=30.0)
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+async def test_the_feed_gives_everything_in_order_and_waits_for_news(stack: Stack) -> None:
+    opened = await open_tickets(stack, ["feed-1", "feed-2"])
+    async with stack.client("intake") as client:
+        after, told = 0, []
+
+        async def read_on(**params: Any) -> list[dict[str, Any]]:
+            nonlocal after
+            page = (await client.get("/v1/events", params={"after": after, "limit": 100, **params})).json()
+            after = page["next_after"]
+            return page["events"]
+
+        while page := await read_on():
+            told += page
+        positions = [event["position"] for event in told]
+        assert positions == sorted(set(positions))
+        created = {event["subject"] for event in told if event["type"] == "support.ticket.created.v1"}
+        assert {f"ticket/{ticket}" for ticket in opened} <= created
+
+        waiting = asyncio.ensure_future(read_on(wait_s=20, types="support.ticket.created.v1"))
+        (later,) = await open_tickets(stack, ["feed-3"])
+        news = await waiting
+        assert [event["subject"] for event in news] == [f"ticket/{later}"]
