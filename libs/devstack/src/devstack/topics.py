@@ -31,15 +31,16 @@ async def _create(bootstrap: str, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_TIMEOUT_MS)
     await admin.start()
     try:
-        existing = set(await admin.list_topics())
-        missing = [topic for topic in TOPICS.values() if topic.name not in existing]
-        if missing:
-            await admin.create_topics([_new_topic(topic, partitions) for topic in missing], timeout_ms=_TIMEOUT_MS)
-        # Looked at afterwards, because the answer to the creation says nothing of a topic that was there before.
-        for description in await admin.describe_topics([topic.name for topic in TOPICS.values()]):
+        names = set(await admin.list_topics())
+        existing = [topic for topic in TOPICS.values() if topic.name in names]
+        missing = [topic for topic in TOPICS.values() if topic.name not in names]
+        # Only of those that were there: a new one may take a moment to be described.
+        for description in await admin.describe_topics([topic.name for topic in existing]) if existing else ():
             found = len(cast("Sequence[object]", description["partitions"]))
             if found != partitions:
                 raise Misconfigured(f"the topic {description['topic']} has {found} partitions instead of {partitions}")
+        if missing:
+            await admin.create_topics([_new_topic(topic, partitions) for topic in missing], timeout_ms=_TIMEOUT_MS)
     finally:
         await admin.close()
 
