@@ -121,6 +121,75 @@ async def test_follow_ups_form_a_chain(intake: Intake) -> None:
     assert len({ticket["id"], second, third}) == 3
 
 
+async def test_a_follow_up_of_somebody_else_hears_nothing(intake: Intake) -> None:
+    """A colleague may continue a ticket; the first requester's words never are shown there, nor on what follows it."""
+    ticket = await intake.open(requester={"email": "anna@example.org"})
+    await intake.post(ticket["id"], "cancel", {"reason": "withdrawn"})
+    colleagues = await intake.open(requester={"email": "bob@example.org"}, follow_up_of=ticket["id"])
+    behind_it = await intake.open(requester={"email": "anna@example.org"}, follow_up_of=colleagues["id"])
+    word = (await intake.say(ticket["id"], "inbound", body="Anna's secret")).json()
+    assert word["ticket_id"] not in (ticket["id"], colleagues["id"], behind_it["id"])
+    own = await intake.show(word["ticket_id"])
+    assert (own["follow_up_of"], own["requester_id"]) == (ticket["id"], ticket["requester_id"])
+    heard = (await intake.http.get(f"/v1/tickets/{colleagues['id']}/messages")).text
+    assert "secret" not in heard
+    assert (await intake.say(ticket["id"], "inbound")).json()["ticket_id"] == own["id"]
+
+
+async def test_the_newest_living_follow_up_hears(intake: Intake) -> None:
+    """Not a newer one that is cancelled or was resolved too long ago; over two steps; a new one only in the end."""
+    ticket, _ = await owned(intake)
+    await intake.post(ticket["id"], "cancel", {"reason": "withdrawn"})
+    first = await intake.open(follow_up_of=ticket["id"])
+    second = await intake.open(follow_up_of=first["id"])
+    third, _ = await owned(intake, follow_up_of=ticket["id"])
+    fourth = await intake.open(follow_up_of=ticket["id"])
+    await intake.post(third["id"], "resolve", RESOLUTION)
+
+    async def heard_on() -> str:
+        return (await intake.say(ticket["id"], "inbound")).json()["ticket_id"]
+
+    assert await heard_on() == fourth["id"]
+    await intake.post(fourth["id"], "cancel", {"reason": "duplicate"})
+    intake.clock.move(timedelta(days=8))
+    assert await heard_on() == second["id"]
+    await intake.post(second["id"], "cancel", {"reason": "duplicate"})
+    assert await heard_on() == first["id"]
+    await intake.post(first["id"], "cancel", {"reason": "duplicate"})
+    fifth = await intake.show(await heard_on())
+    assert fifth["follow_up_of"] == fourth["id"]
+    assert await heard_on() == fifth["id"]
+    assert (await intake.show(third["id"]))["status"] == "resolved"
+
+
+async def test_a_resolved_follow_up_reopens_within_its_window(intake: Intake) -> None:
+    """It is alive as long as its own window is open."""
+    ticket, _ = await owned(intake)
+    await intake.post(ticket["id"], "cancel", {"reason": "withdrawn"})
+    follow_up, _ = await owned(intake, follow_up_of=ticket["id"])
+    await intake.post(follow_up["id"], "resolve", RESOLUTION)
+    assert (await intake.say(ticket["id"], "inbound")).json()["ticket_id"] == follow_up["id"]
+    assert (await intake.show(follow_up["id"]))["status"] == "open"
+
+
+async def test_a_repeat_names_the_same_follow_up(intake: Intake) -> None:
+    """201 with the new ticket's id and Location, however often it is sent, also at once."""
+    ticket, _ = await owned(intake)
+    await intake.post(ticket["id"], "resolve", RESOLUTION)
+    await intake.post(ticket["id"], "confirm")
+    path, headers = f"/v1/tickets/{ticket['id']}/messages", {"idempotency-key": key()}
+    body = {"direction": "inbound", "body": "again"}
+    answers = await asyncio.gather(*(intake.http.post(path, json=body, headers=headers) for _ in range(4)))
+    answers.append(await intake.http.post(path, json=body, headers=headers))
+    assert {answer.status_code for answer in answers} == {201}
+    [follow_up] = {answer.json()["ticket_id"] for answer in answers}
+    assert follow_up != ticket["id"]
+    assert {answer.headers["location"] for answer in answers} == {f"/v1/tickets/{follow_up}/messages?after=0"}
+    assert answers[-1].headers["idempotency-replayed"] == "true"
+    assert len((await intake.http.get(f"/v1/tickets/{follow_up}/messages")).json()["items"]) == 1
+    assert len({answer.text for answer in answers}) == 1
+
+
 async def test_thanks_on_a_closed_ticket_stay_there(intake: Intake) -> None:
     """Visible, and nothing else happens."""
     ticket, _ = await owned(intake)

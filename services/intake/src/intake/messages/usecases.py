@@ -26,7 +26,7 @@ async def add_message(tx: Transaction, ticket_id: UUID, wanted: NewMessage, *, r
     """Say something on a ticket, with what it does to the ticket's status.
 
     A requester who writes after the end (on a final ticket, or on one resolved longer ago than the reopen window)
-    is heard on a follow-up ticket: the newest one that is still alive, else a new one.
+    is heard on a follow-up ticket of their own: the newest one that is still alive, else a new one.
 
     Returns:
         The message; its `ticket_id` is another than the given one where it went to a follow-up ticket.
@@ -40,8 +40,8 @@ async def add_message(tx: Transaction, ticket_id: UUID, wanted: NewMessage, *, r
     author = author_of(wanted, requester_id=ticket.requester_id, agent_id=tx.origin.agent_id)
     check_flags(wanted, author)
     contact = wanted.direction is Direction.INBOUND and not wanted.ack_only
-    while contact and not takes_contact(ticket, now=tx.now, reopen_window=reopen_window):
-        ticket = await tickets.follow_up(tx, ticket, channel=wanted.channel)
+    if contact and not takes_contact(ticket, now=tx.now, reopen_window=reopen_window):
+        ticket = await tickets.follow_up(tx, ticket, channel=wanted.channel, reopen_window=reopen_window)
     if ticket.status in FINAL and wanted.direction is not Direction.INBOUND:
         raise Conflict(f"the ticket is {ticket.status}: nothing is added to it any more", code="ticket_final")
     return await _say(tx, ticket, wanted, author)

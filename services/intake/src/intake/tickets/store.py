@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, Uuid, any_, bindparam, select, text, update
+from sqlalchemy import RowMapping, Select, Uuid, any_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,6 +39,18 @@ _lock_many = (
     .with_for_update()
 )
 _save = update(ticket).where(ticket.c.id == bindparam("_id")).values({name: bindparam(name) for name in _SAVED})
+
+
+def _select_follow_ups() -> Select[Any]:
+    columns = ticket.c
+    theirs = columns.requester_id == bindparam("person")
+    steps = select(columns.id).where(theirs, columns.follow_up_of == bindparam("followed")).cte(recursive=True)
+    further = select(columns.id).where(theirs, columns.follow_up_of == steps.c.id)
+    ids = select(steps.union(further).c.id)
+    return select(ticket).where(columns.id.in_(ids)).order_by(columns.number.desc())
+
+
+_follow_ups = _select_follow_ups()
 
 
 async def get_ticket(connection: AsyncConnection, ticket_id: UUID) -> Ticket:
@@ -75,10 +88,13 @@ async def find_by_ref(connection: AsyncConnection, system: str, external_ref: st
     return load(row) if row else None
 
 
-async def find_last_follow_up(connection: AsyncConnection, ticket_id: UUID) -> UUID | None:
-    """The newest ticket that follows this one up."""
-    wanted = select(ticket.c.id).where(ticket.c.follow_up_of == ticket_id).order_by(ticket.c.id.desc()).limit(1)
-    return (await connection.execute(wanted)).scalar_one_or_none()
+async def find_follow_ups(connection: AsyncConnection, ended: Ticket) -> list[Ticket]:
+    """The tickets of the same requester that follow this one up, over any number of steps, the newest first.
+
+    What somebody else opened as a follow-up is left out, with all that follows it.
+    """
+    found = await connection.execute(_follow_ups, {"followed": ended.id, "person": ended.requester_id})
+    return [load(row) for row in found.mappings()]
 
 
 async def save_ticket(connection: AsyncConnection, saved: Ticket) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from common.errors import InvalidInput, NotFound, StaleVersion
@@ -13,7 +14,7 @@ from contracts.registry import decode_body
 from intake.requesters.domain import GivenRequester
 from intake.requesters.usecases import check_organisation, note_organisation, requester_named
 from intake.tickets import lifecycle, store
-from intake.tickets.domain import Decision, Heard, Status, Ticket
+from intake.tickets.domain import Decision, Heard, Status, Ticket, takes_contact
 from intake.tickets.edits import Edit, chosen_priority, edit, merged_custom, ordered_tags
 from intake.tickets.opening import NewTicket, Opening, first_message, told_of_requester, told_of_ticket
 from intake.tickets.opening_store import add_openings
@@ -31,7 +32,7 @@ async def open_ticket(tx: Transaction, wanted: NewTicket) -> tuple[Ticket, bool]
         InvalidInput: something that the request names does not exist, or an override lacks its reason.
     """
     opening = await _prepare(tx, wanted)
-    [opened] = await add_openings(tx.connection, [opening])
+    [opened] = await add_openings(tx, [opening])
     told = told_of_requester(opening, opened)
     if told is not None:
         tx.add_events(told[0], [told[1]])
@@ -91,34 +92,22 @@ async def lock(tx: Transaction, ticket_id: UUID) -> Ticket:
     return await store.lock_ticket(tx.connection, ticket_id)
 
 
-async def follow_up(tx: Transaction, ticket: Ticket, *, channel: str) -> Ticket:
-    """The newest ticket that takes up where a locked one ended, itself locked, or else a new one.
+async def follow_up(tx: Transaction, ended: Ticket, *, channel: str, reopen_window: timedelta) -> Ticket:
+    """Where the requester of a locked ticket that is over is heard: a ticket that is locked too, or new.
 
-    A new one has the same person, subject and triage.
+    Their newest follow-up of it that takes contact; else a new one, which follows the newest of them all and has its
+    person, subject and triage. A follow-up that somebody else opened never is the one.
     """
-    later = await store.find_last_follow_up(tx.connection, ticket.id)
-    if later is not None:
-        return await store.lock_ticket(tx.connection, later)
-    opened, _ = await open_ticket(
-        tx,
-        NewTicket(
-            subject=ticket.subject,
-            requester=ticket.requester_id,
-            channel=channel or ticket.source_channel,
-            organisation_id=ticket.organisation_id,
-            category=ticket.category,
-            component=ticket.component,
-            product=ticket.product,
-            impact=ticket.impact,
-            urgency=ticket.urgency,
-            language=ticket.language,
-            tags=ticket.tags,
-            skills=ticket.skills,
-            tier_required=ticket.tier_required,
-            follow_up_of=ticket.id,
-        ),
-    )
-    return opened
+    held = ended
+    while not takes_contact(held, now=tx.now, reopen_window=reopen_window):
+        later = await store.find_follow_ups(tx.connection, ended)
+        alive = [one for one in later if takes_contact(one, now=tx.now, reopen_window=reopen_window)]
+        wanted = next(iter(alive or later), ended)
+        # Under the lock of the last one, no other word on it can open a second follow-up.
+        if wanted.id == held.id:
+            return await _open_follow_up(tx, held, channel=channel)
+        held = await store.lock_ticket(tx.connection, wanted.id)
+    return held
 
 
 async def hear(tx: Transaction, ticket: Ticket, message: Heard, *, origin: Origin) -> Ticket:
@@ -178,6 +167,29 @@ async def project_events(tx: Transaction, events: Sequence[tuple[Event, Origin]]
     if changed:
         await store.save_projections(tx.connection, changed)
     await store.add_kept_events(tx.connection, [(ticket_id, event) for ticket_id, event, _ in by_ticket])
+
+
+async def _open_follow_up(tx: Transaction, ended: Ticket, *, channel: str) -> Ticket:
+    opened, _ = await open_ticket(
+        tx,
+        NewTicket(
+            subject=ended.subject,
+            requester=ended.requester_id,
+            channel=channel or ended.source_channel,
+            organisation_id=ended.organisation_id,
+            category=ended.category,
+            component=ended.component,
+            product=ended.product,
+            impact=ended.impact,
+            urgency=ended.urgency,
+            language=ended.language,
+            tags=ended.tags,
+            skills=ended.skills,
+            tier_required=ended.tier_required,
+            follow_up_of=ended.id,
+        ),
+    )
+    return opened
 
 
 async def _prepare(tx: Transaction, wanted: NewTicket) -> Opening:
