@@ -13,6 +13,7 @@ from common.errors import Misconfigured
 from common.ids import new_id
 from common.outbox import flush_events
 from common.settings import KafkaSettings
+from contracts.routing import AgentUpdated
 from contracts.topics import topic_name
 from tests.support.backbone import (
     ORIGIN,
@@ -140,3 +141,21 @@ async def assert_topic_is_complete(database: Database, servers: Servers, topic: 
     """Per subject the topic has, in first appearances, exactly what the archive has."""
     appeared = first_appearances(await read_topic(servers.kafka_bootstrap, topic))
     assert sum(len(events) for events in appeared.values()) == await count(database, "event")
+
+
+@pytest.mark.parametrize(("partitions", "teams"), [(1, 0), (3, 200)], ids=["1-partition-small", "3-partitions-wide"])
+async def test_a_backlog_of_more_than_one_batch_a_partition_drains(
+    servers: Servers, empty_database: str, topic_prefix: str, partitions: int, teams: int
+) -> None:
+    """2,000 events: of 0.3 kB in one partition, of 1.8 kB in three. A batch holds 512 KiB."""
+    kafka = kafka_settings(servers, topic_prefix, partitions=partitions)
+    topic = topic_name("routing", topic_prefix)
+    await create_topics(kafka, [topic], partitions=partitions)
+    async with migrated(empty_database) as database:
+        async with database.begin(ORIGIN) as tx:
+            for agent in [new_id() for _ in range(200)]:
+                body = AgentUpdated(agent_id=agent, tier=1, max_weight=4, teams=tuple(f"t{n:03}" for n in range(teams)))
+                tx.add_events(f"agent/{agent}", [body] * 10)
+        async with running(lambda stop: relay(database, kafka, stop)):
+            await eventually(lambda: is_drained(database))
+        await assert_topic_is_complete(database, servers, topic)
