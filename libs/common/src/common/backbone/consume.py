@@ -332,7 +332,7 @@ class Consumer:
             self._hinted = offsets
 
     def _measure_lag(self, items: Sequence[Item], ends: Mapping[Place, int]) -> None:
-        newest = {item.record.place: item.record for item in items}
+        newest = {item.record.place: item.record for item in items if not item.record.fault}
         now_ms = self._applier.database.clock.now().timestamp() * 1000
         for place, record in newest.items():
             where = {"topic": place.topic, "partition": place.partition}

@@ -24,6 +24,8 @@ def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Br
     Args:
         producers: producing service by topic.
     """
+    if record.fault:
+        return Broken(record=record, stream=None, seq=0, error=record.fault)
     producer = producers[record.place.topic]
     try:
         event = decode_event(record.headers, record.value)

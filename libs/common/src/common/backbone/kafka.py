@@ -23,6 +23,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
+from aiokafka.structs import ConsumerRecord
 
 from common.backbone import tracing
 from common.backbone.partitioner import partition_of
@@ -39,6 +40,9 @@ _REQUEST_LIMIT = timedelta(seconds=5)
 _MAX_BATCH_BYTES = 512 * 1024
 """Half of what a broker accepts by default, so that a batch of any content passes."""
 _POLL_WAIT_MS = 100
+_SINGLE_WAIT_MS = 2_000
+"""How long a partition that has something may take to be fetched again."""
+_UNREADABLE = "its bytes cannot be read: it or a record before it in its batch has a header name that is not UTF-8"
 
 
 async def open_outgoing(settings: KafkaSettings, topic: str) -> "KafkaOutgoing":
@@ -102,14 +106,15 @@ class KafkaOutgoing:
         """See `OutgoingLog.send`."""
         batch = self._producer.create_batch()
         sampled: list[str] = []
-        for count, row in enumerate(rows):
+        count = 0
+        for row in rows:
             headers = kafka_headers(row.headers, row.seq)
             if batch.append(timestamp=None, key=row.key.encode(), value=row.payload, headers=headers) is None:
-                rows = rows[:count]
                 break
             tracing.collect(headers, sampled)
+            count += 1
         batch.close()
-        span = tracing.start_send(self._topic, sampled, len(rows))
+        span = tracing.start_send(self._topic, sampled, count)
 
         def settle(future: "asyncio.Future[Any]") -> None:
             error = asyncio.CancelledError() if future.cancelled() else future.exception()
@@ -117,7 +122,7 @@ class KafkaOutgoing:
             delivered(error)
 
         (await self._producer.send_batch(batch, self._topic, partition=partition)).add_done_callback(settle)
-        return len(rows)
+        return count
 
     async def close(self) -> None:
         """See `OutgoingLog.close`. `stop` flushes, and with a broker away it would do so for ever."""
@@ -196,6 +201,8 @@ class KafkaIncoming:
         """Use `open_incoming`."""
         self._consumer = consumer
         self._dealt = dealt
+        self._positions: dict[Place, int] = {}
+        """Where the next poll goes on. aiokafka's own positions skip what a failed poll had already taken."""
 
     def assignment(self) -> tuple[int, frozenset[Place]]:
         """See `IncomingLog.assignment`."""
@@ -204,7 +211,7 @@ class KafkaIncoming:
     async def poll(self, max_records: int) -> dict[Place, list[Record]]:
         """See `IncomingLog.poll`."""
         try:
-            polled = await self._consumer.getmany(timeout_ms=_POLL_WAIT_MS, max_records=max_records)
+            return await self._poll(max_records)
         except NoOffsetForPartitionError:
             # A partition that we have not claimed yet, hence not told where to begin.
             return {}
@@ -214,23 +221,64 @@ class KafkaIncoming:
             raise Misconfigured(f"Kafka refuses us: {error!r}") from error
         except KafkaError as error:
             raise Unavailable(f"polling failed: {error!r}") from error
-        return {
-            (place := Place(tp.topic, tp.partition)): [
-                Record(
-                    place=place,
-                    offset=record.offset,
-                    key=record.key,
-                    value=record.value,
-                    headers=record.headers,
-                    written_at_ms=record.timestamp,
-                )
-                for record in records
-            ]
-            for tp, records in polled.items()
-        }
+
+    async def _poll(self, max_records: int) -> dict[Place, list[Record]]:
+        try:
+            polled = await self._consumer.getmany(timeout_ms=_POLL_WAIT_MS, max_records=max_records)
+            found = {(place := Place(*tp)): [_read(place, each) for each in records] for tp, records in polled.items()}
+        except UnicodeDecodeError:
+            self._rewind()
+            found = await self._poll_singly(max_records)
+        except BaseException:
+            self._rewind()
+            raise
+        for place, records in found.items():
+            self._positions[place] = records[-1].offset + 1
+        return found
+
+    async def _poll_singly(self, max_records: int) -> dict[Place, list[Record]]:
+        """Record by record, a share from each partition, so that one that aiokafka cannot read harms no other."""
+        places = self.assignment()[1] & self._positions.keys()
+        share = max(1, max_records // max(1, len(places)))
+        try:
+            found = {place: await self._read_singly(place, share) for place in sorted(places)}
+        except BaseException:
+            self._rewind()
+            raise
+        return {place: records for place, records in found.items() if records}
+
+    async def _read_singly(self, place: Place, limit: int) -> list[Record]:
+        partition = TopicPartition(*place)
+        position = self._positions[place]
+        records: list[Record] = []
+        wait_ms = _SINGLE_WAIT_MS
+        while len(records) < limit and position < self.end_offset(place):
+            try:
+                polled = await self._consumer.getmany(partition, timeout_ms=wait_ms, max_records=1)
+                if not polled:
+                    break
+                records.append(_read(place, polled[partition][0]))
+                wait_ms = 0
+            except UnicodeDecodeError:
+                _log.exception("an unreadable record at %d", position, extra={"place": place})
+                records.append(_unreadable(place, position))
+                wait_ms = _SINGLE_WAIT_MS
+                self._move(place, position + 1)
+            position = records[-1].offset + 1
+        return records
+
+    def _rewind(self) -> None:
+        """Go back to where the last poll that returned something ended: what was taken since then was lost."""
+        for place in self.assignment()[1] & self._positions.keys():
+            self._move(place, self._positions[place])
 
     def seek(self, place: Place, offset: int) -> None:
-        """See `IncomingLog.seek`. A partition that was taken from us meanwhile is no error."""
+        """See `IncomingLog.seek`."""
+        self._positions[place] = offset
+        self._move(place, offset)
+
+    def _move(self, place: Place, offset: int) -> None:
+        """A partition that was taken from us meanwhile is no error."""
         try:
             self._consumer.seek(TopicPartition(place.topic, place.partition), offset)
         except IllegalStateError:
@@ -271,6 +319,21 @@ class KafkaIncoming:
                 await self._consumer.stop()
         except (KafkaError, OSError, TimeoutError) as error:
             _log.warning("a consumer did not end", extra={"error": repr(error)})
+
+
+def _read(place: Place, record: ConsumerRecord[Any, Any]) -> Record:
+    return Record(
+        place=place,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        written_at_ms=record.timestamp,
+    )
+
+
+def _unreadable(place: Place, offset: int) -> Record:
+    return Record(place=place, offset=offset, key=None, value=None, headers=(), written_at_ms=0, fault=_UNREADABLE)
 
 
 def _partitions(places: Iterable[Place]) -> list[TopicPartition]:

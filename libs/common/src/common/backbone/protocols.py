@@ -111,7 +111,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """One record as the log gives it. `written_at` is the producer's time in milliseconds since 1970."""
+    """One record as the log gives it.
+
+    Attributes:
+        written_at_ms: the producer's time in milliseconds since 1970.
+        fault: why the log could not read it; then it holds nothing but its place and offset.
+    """
 
     place: Place
     offset: int
@@ -119,6 +124,7 @@ class Record:
     value: bytes | None
     headers: Sequence[Header]
     written_at_ms: int
+    fault: str = ""
 
 
 class OffsetLost(Exception):
