@@ -12,7 +12,6 @@ from tests.support.backbone import PARTITIONS, Inbox, event_of, headers_of, inbo
 from tests.support.eventually import eventually
 from tests.support.servers import Servers
 
-
 _BATCH_BYTES = 512 * 1024
 
 

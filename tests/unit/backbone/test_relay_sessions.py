@@ -221,3 +221,48 @@ async def test_a_partition_has_one_unacknowledged_batch_at_most() -> None:
     for partition in range(4):
         ids = [id_ for sent, batch in log.sent for id_ in batch if sent == partition]
         assert ids == sorted(ids)
+
+
+async def test_housekeeping_that_outlasts_the_lease_does_not_keep_events_back() -> None:
+    """Each step takes six seconds and the lease five: it is renewed behind them, before anything is sent."""
+    clock = MovableClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+    @dataclass(kw_only=True)
+    class SlowOutbox(MemoryOutbox):
+        async def find_below(self, floors: Mapping[int, int]) -> list[tuple[int, int]]:
+            clock.move(timedelta(seconds=6))
+            return []
+
+        async def find_oldest_age(self) -> float:
+            clock.move(timedelta(seconds=6))
+            return 0.0
+
+    assert await publish_all(SlowOutbox(rows=some_rows(100)), clock) == 1
+
+
+async def test_a_gauge_that_never_answers_does_not_keep_events_back() -> None:
+    class SilentOutbox(MemoryOutbox):
+        async def find_oldest_age(self) -> float:
+            await asyncio.Event().wait()
+            return 0.0
+
+    assert await publish_all(SilentOutbox(rows=some_rows(100)), SystemClock()) == 1
+
+
+async def publish_all(outbox: MemoryOutbox, clock: Clock) -> int:
+    """Run until the outbox is empty; returns how many sessions it took."""
+    stop = asyncio.Event()
+    opened: list[MemoryLog] = []
+
+    async def open_log() -> OutgoingLog:
+        opened.append(MemoryLog(answer=acknowledge))
+        return opened[-1]
+
+    async def is_empty() -> bool:
+        return not outbox.rows
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run(outbox, open_log, stop, clock))
+        await eventually(is_empty)
+        stop.set()
+    return len(opened)

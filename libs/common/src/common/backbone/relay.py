@@ -36,6 +36,7 @@ _LEASE_MARGIN_S = 1.0
 _WATCHDOG_S = 15.0
 _SWEEP_S = 30.0
 _GAUGE_S = 5.0
+_GAUGE_LIMIT_S = 1.0
 _DRAIN_S = 5.0
 _MAX_FAILURES = 5
 
@@ -153,6 +154,7 @@ class Session:
             await self._keep_house()
             self._check()
             found = await self._work()
+            await self._measure()
             pause = _POLL_S[0] if found else min(pause * 2, _POLL_S[1])
             if not found or len(self._known) >= _MAX_IN_FLIGHT:
                 await self._wait(pause)
@@ -238,8 +240,8 @@ class Session:
                 return
 
     async def _keep_house(self) -> None:
-        if self._due("renew", _RENEW_S):
-            await self._renew()
+        """Before and behind what may be slow the lease is looked after: a step that outlasts it must not go unseen."""
+        await self._renew_when_due()
         if self._due("floor", EVERY_S):
             await self._floors.raise_by(self._store)
         if self._due("sweep", _SWEEP_S):
@@ -247,8 +249,17 @@ class Session:
             metrics.below_floor.add(below)
             if below:
                 _log.error("rows below the floor", extra={"rows": below})
-        if self._due("gauge", _GAUGE_S):
-            metrics.oldest_age.set(await self._store.find_oldest_age() if self._floors.by_shard else 0.0)
+        await self._renew_when_due()
+
+    async def _measure(self) -> None:
+        """Nothing depends on it, so it may not cost the lease."""
+        if not self._due("gauge", _GAUGE_S):
+            return
+        try:
+            async with asyncio.timeout(_GAUGE_LIMIT_S):
+                metrics.oldest_age.set(await self._store.find_oldest_age() if self._floors.by_shard else 0.0)
+        except TimeoutError:
+            _log.warning("the age of the oldest event took too long to find")
 
     def _due(self, what: str, every_s: float) -> bool:
         now = self._clock.monotonic()
@@ -256,6 +267,10 @@ class Session:
             return False
         self._next[what] = now + every_s
         return True
+
+    async def _renew_when_due(self) -> None:
+        if self._due("renew", _RENEW_S):
+            await self._renew()
 
     async def _renew(self) -> None:
         """Keep the shards that are ours and take those that are free. The time left counts from before the asking."""

@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.outbox import SHARDS
+
 _SHARDS = text(
     """
     select l.shard, l.holder, l.epoch, l.expires_at, l.expires_at > clock_timestamp() as held,
@@ -18,7 +20,9 @@ _OLDEST = text(
     """
     select min(e.occurred_at) as oldest_at,
       greatest(0, extract(epoch from clock_timestamp() - min(e.occurred_at)))::float8 as oldest_age_s
-    from (select min(id) as id from outbox group by shard) o join event e on e.id = o.id
+    from generate_series(0, cast(:last_shard as int)) s
+    cross join lateral (select id from outbox where shard = s order by id limit 1) o
+    join event e on e.id = o.id
     """
 )
 _PARTITIONS = text(
@@ -81,7 +85,7 @@ class ConsumerStatus:
 async def get_outbox_status(connection: AsyncConnection) -> OutboxStatus:
     """What waits to be published, and who should publish it. Counts every waiting row."""
     shards = [ShardStatus(**row) for row in (await connection.execute(_SHARDS)).mappings()]
-    oldest = (await connection.execute(_OLDEST)).one()
+    oldest = (await connection.execute(_OLDEST, {"last_shard": SHARDS - 1})).one()
     return OutboxStatus(
         waiting=sum(shard.waiting for shard in shards),
         oldest_at=oldest.oldest_at,
