@@ -34,6 +34,22 @@ async def test_notes_and_automations_do_not(intake: Intake) -> None:
     assert (shown["status"], shown["version"], shown["first_response_at"]) == ("new", 1, None)
 
 
+async def test_an_automations_response_is_the_first_response(intake: Intake) -> None:
+    """Where it is said to count: noted and told, at a new version, on a ticket that stays new; a later one does not move it."""
+    ticket = await intake.open()
+    intake.clock.move(timedelta(minutes=1))
+    message = (await intake.say(ticket["id"], "outbound", counts_as_response=True)).json()
+    assert (message["author_type"], message["counts_as_response"]) == ("automation", True)
+    shown = await intake.show(ticket["id"])
+    assert (shown["status"], shown["version"]) == ("new", 2)
+    assert shown["first_response_at"] == message["created_at"]
+    assert (await intake.events(ticket["id"]))[-1]["data"]["counts_as_response"] is True
+    intake.clock.move(timedelta(minutes=1))
+    await intake.say(ticket["id"], "outbound", agent=new_id())
+    answered = await intake.show(ticket["id"])
+    assert (answered["status"], answered["first_response_at"]) == ("open", shown["first_response_at"])
+
+
 async def test_an_agent_in_the_body_needs_act_as(intake: Intake) -> None:
     """403 without the scope; with it, the agent acts."""
     ticket, agent = await intake.open(), new_id()

@@ -93,7 +93,7 @@ def test_a_repeat_changes_nothing(status: Status, trigger: Trigger) -> None:
 
 def _resolve_again(done: Ticket) -> Decision:
     assert done.resolution_code is not None
-    return lifecycle.resolve(done, code=done.resolution_code, summary="done", skip_reason="", now=NOW)
+    return lifecycle.resolve(done, code=done.resolution_code, summary="done", skip_reason="plain", now=NOW)
 
 
 @pytest.mark.parametrize(("status", "trigger"), list(product(Status, FACT_DECISIONS)))
@@ -206,12 +206,11 @@ def test_no_reply_ends_the_waiting() -> None:
 
 
 def test_another_resolution_is_no_repeat() -> None:
-    """Same status, other words."""
+    """Same status; another code, summary or reason."""
     done = resolve(standing(Status.OPEN)).ticket
-    assert (
-        refused(lifecycle.resolve, done, code=ResolutionCode.WORKAROUND, summary="x", skip_reason="x", now=NOW)
-        == "transition_not_allowed"
-    )
+    same: dict[str, object] = {"code": ResolutionCode.FIXED, "summary": "done", "skip_reason": "plain"}
+    for other in ({"code": ResolutionCode.WORKAROUND}, {"summary": "x"}, {"skip_reason": "x"}, {"skip_reason": ""}):
+        assert refused(lifecycle.resolve, done, **(same | other), now=NOW) == "transition_not_allowed"
 
 
 def test_the_reopen_window_ends() -> None:
@@ -270,6 +269,16 @@ def test_first_response_is_the_first_that_counts() -> None:
     second = lifecycle.heard(first, Heard(position=2, by_agent=True, counts_as_response=True), now=later).ticket
     third = lifecycle.heard(second, Heard(position=3, by_agent=True, counts_as_response=True), now=later + WINDOW)
     assert third.ticket.first_response_at == later
+
+
+def test_an_automations_response_counts_and_moves_nothing() -> None:
+    """The response is given; the ticket stays new, and no agent has asked."""
+    answered = lifecycle.heard(standing(Status.NEW), Heard(position=1, counts_as_response=True), now=NOW)
+    expected = replace(standing(Status.NEW), message_count=1, first_response_at=NOW)
+    assert answered == Decision(ticket=expected)
+    silent = replace(standing(Status.OPEN), agent_spoke_last=False)
+    later = lifecycle.heard(silent, Heard(position=1, counts_as_response=True), now=NOW).ticket
+    assert refused(lifecycle.wait_for_customer, later) == "nothing_asked"
 
 
 def test_an_acknowledgement_moves_nothing() -> None:

@@ -188,7 +188,11 @@ class FirstMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heard:
-    """What a message means to its ticket. `by_agent` is a public one; an acknowledgement is by neither."""
+    """What a message means to its ticket.
+
+    `by_customer` is the requester's, mere thanks aside; `by_agent` an agent's outbound one. A response counts also
+    where an automation gives it.
+    """
 
     position: int
     by_customer: bool = False
@@ -199,7 +203,7 @@ class Heard:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What a rule decided: the ticket as it will be, and what to tell. Without events nothing changed."""
+    """What a rule decided: the ticket as it will be, and what to tell of it."""
 
     ticket: Ticket
     events: tuple[Body, ...] = ()

@@ -150,7 +150,8 @@ def resolve(ticket: Ticket, *, code: ResolutionCode, summary: str, skip_reason: 
     Raises:
         Conflict: transition_not_allowed; assignee_required; solution_not_evaluated; resolution_code_not_allowed.
     """
-    if _is_repeat(ticket, Trigger.RESOLVE) and (ticket.resolution_code, ticket.resolution_summary) == (code, summary):
+    known = (ticket.resolution_code, ticket.resolution_summary, ticket.skip_reason)
+    if _is_repeat(ticket, Trigger.RESOLVE) and known == (code, summary, skip_reason):
         return Decision(ticket=ticket)
     to = _target(ticket, Trigger.RESOLVE)
     _check_resolution(ticket, code, skip_reason)
@@ -250,7 +251,8 @@ def restore(ticket: Ticket, *, by: str, now: datetime) -> Decision:
 def heard(ticket: Ticket, message: Heard, *, now: datetime) -> Decision:
     """A message stands on the ticket: an agent's takes a new one up, the requester's makes the work ours again.
 
-    The caller has checked that a resolved ticket's window is open (`takes_contact`).
+    The first one that counts as a response is noted, whoever of ours it is by. The caller has
+    checked that a resolved ticket's window is open (`takes_contact`).
 
     Raises:
         Conflict: transition_not_allowed where awaits_customer is set and the status cannot wait.
@@ -258,7 +260,9 @@ def heard(ticket: Ticket, message: Heard, *, now: datetime) -> Decision:
     counted = replace(ticket, message_count=message.position)
     if message.by_customer:
         return _customer_wrote(counted, now)
-    return _agent_wrote(counted, message, now) if message.by_agent else Decision(ticket=counted)
+    if message.counts_as_response:
+        counted = replace(counted, first_response_at=ticket.first_response_at or now)
+    return _agent_wrote(counted, message) if message.by_agent else Decision(ticket=counted)
 
 
 def assigned(ticket: Ticket, *, owner_id: UUID) -> Decision:
@@ -266,13 +270,8 @@ def assigned(ticket: Ticket, *, owner_id: UUID) -> Decision:
     return _fact(replace(ticket, first_owner_id=ticket.first_owner_id or owner_id), Trigger.ASSIGNED)
 
 
-def _agent_wrote(ticket: Ticket, message: Heard, now: datetime) -> Decision:
-    spoken = replace(
-        ticket,
-        agent_spoke_last=True,
-        first_response_at=ticket.first_response_at or (now if message.counts_as_response else None),
-    )
-    taken = _fact(spoken, Trigger.AGENT_WROTE)
+def _agent_wrote(ticket: Ticket, message: Heard) -> Decision:
+    taken = _fact(replace(ticket, agent_spoke_last=True), Trigger.AGENT_WROTE)
     if not message.awaits_customer or taken.ticket.status is Status.PENDING_CUSTOMER:
         return taken
     waiting = wait_for_customer(taken.ticket)

@@ -111,13 +111,16 @@ async def follow_up(tx: Transaction, ended: Ticket, *, channel: str, reopen_wind
 
 
 async def hear(tx: Transaction, ticket: Ticket, message: Heard, *, origin: Origin) -> Ticket:
-    """Let a message take its effect on a locked ticket. Only one that means something to it raises the version.
+    """Let a message take its effect on a locked ticket.
+
+    The version rises with the requester's messages, with an agent's outbound ones, and with responses.
 
     Raises:
         Conflict: transition_not_allowed where the message asks the requester and the status cannot wait.
     """
     decision = lifecycle.heard(ticket, message, now=tx.now)
-    return await apply(tx, ticket, decision, origin=origin, counts=message.by_agent or message.by_customer)
+    counts = message.by_customer or message.by_agent or message.counts_as_response
+    return await apply(tx, ticket, decision, origin=origin, counts=counts)
 
 
 async def apply(
