@@ -1,17 +1,21 @@
 """A service's database: transactions that carry events out, read-only ones, and foreign errors said in our words.
 
 Only this module commits. A use case gets a `Transaction` and leaves by returning (commit) or raising (rollback).
+
+SQLAlchemy compiles statements and keeps the pool; for it every connection is in autocommit. Transactions are begun and
+ended here, at the driver, so that `Transaction.fetch` and `Transaction.connection` are in the same one.
 """
 
+import logging
 import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -21,6 +25,7 @@ from common.outbox import flush_events
 from common.settings import DatabaseSettings
 from common.transaction import Origin, Transaction
 
+_log = logging.getLogger(__name__)
 _CLIENT_MARGIN = timedelta(seconds=5)
 """How much later than the server our own limit on a statement strikes: it is for a server that is gone."""
 _IDLE_IN_TRANSACTION = timedelta(seconds=15)
@@ -77,8 +82,10 @@ class Database:
             max_overflow=0,
             pool_timeout=settings.pool_timeout.total_seconds(),
             connect_args=arguments,
+            isolation_level="AUTOCOMMIT",
         )
         event.listen(engine.sync_engine, "connect", _limit_transactions)
+        event.listen(engine.sync_engine, "checkout", _refuse_closed)
         raw = {
             "host": url.host,
             "port": url.port,
@@ -97,11 +104,11 @@ class Database:
             UnknownOutcome: the connection was lost during COMMIT.
         """
         with foreign_errors():
-            async with self.engine.connect() as connection:
-                tx = Transaction(connection=connection, now=self.clock.now(), origin=origin)
+            async with self.engine.connect() as connection, _begun(connection, "BEGIN;") as driver:
+                tx = Transaction(connection=connection, driver=driver, now=self.clock.now(), origin=origin)
                 yield tx
                 await flush_events(tx, self.source)
-                await _commit(connection)
+                await _commit(driver)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
@@ -111,9 +118,9 @@ class Database:
             Unavailable: the database is away or too slow; repeat.
         """
         with foreign_errors():
-            async with self.engine.connect() as connection:
-                await connection.execution_options(postgresql_readonly=True)
+            async with self.engine.connect() as connection, _begun(connection, "BEGIN READ ONLY;") as driver:
                 yield connection
+                await driver.execute("COMMIT;")
 
     async def connect_raw(self) -> asyncpg.Connection:
         """A driver connection of its own, outside the pool; the caller closes it. Only the relay needs this.
@@ -159,13 +166,39 @@ def read_url(settings: DatabaseSettings) -> URL:
     return url.set(password=settings.password.get_secret_value()) if settings.password else url
 
 
-async def _commit(connection: AsyncConnection) -> None:
+@asynccontextmanager
+async def _begun(connection: AsyncConnection, begin: str) -> AsyncGenerator[asyncpg.Connection]:
+    """A transaction on a pooled connection, to be committed by the caller; an exception rolls it back."""
+    driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
     try:
-        await connection.commit()
+        await driver.execute(begin)
+        yield driver
+    except Exception:
+        await _roll_back(connection, driver)
+        raise
+    except BaseException:
+        # Cancelled, perhaps within a statement: closing rolls back, and waits for no answer of the server.
+        await connection.invalidate()
+        raise
+
+
+async def _roll_back(connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+    try:
+        await driver.execute("ROLLBACK;")
+    except Exception as error:
+        # It is of no more use; the server rolls back what a closed connection leaves.
+        _log.info("closing a connection that cannot roll back: %s", _first_line(error))
+        await connection.invalidate(error)
+
+
+async def _commit(driver: asyncpg.Connection) -> None:
+    try:
+        done = await driver.execute("COMMIT;")
     except Exception as error:
         if _passes(error) and not _sqlstate(error).startswith("40"):
             raise UnknownOutcome(f"lost the connection during COMMIT: {_first_line(error)}") from error
         raise
+    assert done == "COMMIT", "a statement failed and its exception was swallowed: PostgreSQL rolled everything back"
 
 
 def _passes(error: BaseException) -> bool:
@@ -232,6 +265,12 @@ def _ssl(settings: DatabaseSettings) -> ssl.SSLContext | str:
 
 def _milliseconds(duration: timedelta) -> str:
     return str(int(duration.total_seconds() * 1000))
+
+
+def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
+    """Let the pool replace what the server closed while it was idle, and doubt all its other connections too."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def _limit_transactions(dbapi_connection: Any, _record: object) -> None:

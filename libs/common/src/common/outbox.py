@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from uuid import UUID
 from zlib import crc32
 
-from sqlalchemy import text
-
 from common.errors import InvalidInput
 from common.transaction import PendingEvent, PublishedEvent, Transaction
 from contracts.envelope import MAX_BODY_BYTES, encode_headers
@@ -20,32 +18,30 @@ SHARDS = 8
 
 # The join with `numbered` makes the inserts depend on the locks; without it PostgreSQL may draw ids first.
 # `given.behind` is how many later events about the same subject this transaction adds.
-_WRITE = text(
-    """
-    with given as (
-      select * from unnest(
-        cast(:event_ids as uuid[]), cast(:subjects as text[]), cast(:behind as int[]), cast(:shards as smallint[]),
-        cast(:keys as text[]), cast(:types as text[]), cast(:headers as bytea[]), cast(:payloads as bytea[]),
-        cast(:times as timestamptz[])
-      ) as g (event_id, subject, behind, shard, key, type, headers, payload, occurred_at)
-    ), numbered as (
-      insert into subject as s (subject, seq)
-      select subject, count(*) from given group by subject order by subject
-      on conflict (subject) do update set seq = s.seq + excluded.seq
-      returning s.subject, s.seq
-    ), archived as (
-      insert into event (event_id, subject, seq, key, type, headers, payload, occurred_at)
-      select g.event_id, g.subject, n.seq - g.behind, g.key, g.type, g.headers, g.payload, g.occurred_at
-      from given g join numbered n on n.subject = g.subject
-      order by g.subject, g.behind desc
-      returning id, event_id, seq
-    ), queued as (
-      insert into outbox (shard, id)
-      select g.shard, a.id from archived a join given g on g.event_id = a.event_id
-    )
-    select event_id, seq from archived
-    """
+_WRITE = """
+with given as (
+  select * from unnest(
+    cast($1 as uuid[]), cast($2 as text[]), cast($3 as int[]), cast($4 as smallint[]),
+    cast($5 as text[]), cast($6 as text[]), cast($7 as bytea[]), cast($8 as bytea[]),
+    cast($9 as timestamptz[])
+  ) as g (event_id, subject, behind, shard, key, type, headers, payload, occurred_at)
+), numbered as (
+  insert into subject as s (subject, seq)
+  select subject, count(*) from given group by subject order by subject
+  on conflict (subject) do update set seq = s.seq + excluded.seq
+  returning s.subject, s.seq
+), archived as (
+  insert into event (event_id, subject, seq, key, type, headers, payload, occurred_at)
+  select g.event_id, g.subject, n.seq - g.behind, g.key, g.type, g.headers, g.payload, g.occurred_at
+  from given g join numbered n on n.subject = g.subject
+  order by g.subject, g.behind desc
+  returning id, event_id, seq
+), queued as (
+  insert into outbox (shard, id)
+  select g.shard, a.id from archived a join given g on g.event_id = a.event_id
 )
+select event_id, seq from archived
+"""
 
 
 def shard_of(subject: str) -> int:
@@ -67,21 +63,20 @@ async def flush_events(tx: Transaction, source: str) -> None:
     if not tx.pending:
         return
     pending, payloads = tx.pending, [_encode(event) for event in tx.pending]
-    rows = await tx.connection.execute(
+    subjects = [event.subject for event in pending]
+    rows = await tx.fetch(
         _WRITE,
-        {
-            "event_ids": [event.id for event in pending],
-            "subjects": [event.subject for event in pending],
-            "behind": _count_behind([event.subject for event in pending]),
-            "shards": [shard_of(event.subject) for event in pending],
-            "keys": [event.subject.partition("/")[2] for event in pending],
-            "types": [event.body.event_type for event in pending],
-            "headers": [_encode_headers(event, source) for event in pending],
-            "payloads": payloads,
-            "times": [event.occurred_at for event in pending],
-        },
+        [event.id for event in pending],
+        subjects,
+        _count_behind(subjects),
+        [shard_of(subject) for subject in subjects],
+        [subject.partition("/")[2] for subject in subjects],
+        [event.body.event_type for event in pending],
+        [_encode_headers(event, source) for event in pending],
+        payloads,
+        [event.occurred_at for event in pending],
     )
-    numbers: dict[UUID, int] = {row.event_id: row.seq for row in rows}
+    numbers: dict[UUID, int] = {row["event_id"]: row["seq"] for row in rows}
     tx.published.extend(PublishedEvent(id=event.id, subject=event.subject, seq=numbers[event.id]) for event in pending)
     tx.pending = []
 

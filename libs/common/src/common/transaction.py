@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.ids import new_id
@@ -57,13 +58,25 @@ class PublishedEvent:
 
 @dataclass(kw_only=True, slots=True)
 class Transaction:
-    """See the module."""
+    """See the module. `driver` is the connection below `connection`."""
 
     connection: AsyncConnection
+    driver: asyncpg.Connection
     now: datetime
     origin: Origin
     pending: list[PendingEvent] = field(default_factory=list[PendingEvent])
     published: list[PublishedEvent] = field(default_factory=list[PublishedEvent])
+
+    async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """Run a prepared statement at the driver: for the few that every command needs, and for texts that are always
+        the same. SQLAlchemy's way costs five times as much of the processor.
+
+        Args:
+            statement: with `$1` and so on for the values, each cast to its type where PostgreSQL cannot tell.
+        Raises:
+            asyncpg.PostgresError: as the server says it; whoever opened the transaction knows which of them pass.
+        """
+        return await self.driver.fetch(statement, *values)
 
     def add_events(
         self,

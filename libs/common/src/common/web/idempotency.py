@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 from fastapi import Request, Response
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from common.errors import InvalidInput, Unavailable
 from common.timers import Periodic
@@ -22,33 +22,27 @@ from common.web.problems import KeyInUse, KeyReused
 
 _KEY_SHAPE = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 _KEPT_HEADERS = ("content-type", "etag", "location", "support-event")
-_LOCK_NOT_AVAILABLE = "55P03"
 _ATTEMPTS = 3
 _DELETE_AT_ONCE = 500
 
 # The time-out is set by the statement's own source row, so that it holds before the insert waits for a twin.
-_CLAIM = text(
-    """
-    insert into idempotency_key as k (client_id, key, fingerprint, created_at, expires_at)
-    select cast(:client_id as text), cast(:key as text), cast(:fingerprint as bytea),
-           cast(:now as timestamptz), cast(:expires_at as timestamptz)
-    from set_config('lock_timeout', '2000', true)
-    on conflict (client_id, key) do update
-    set fingerprint = excluded.fingerprint, created_at = excluded.created_at, expires_at = excluded.expires_at,
-        status = null, headers = null, body = null
-    where k.expires_at <= excluded.created_at
-    returning 1
-    """
-)
+_CLAIM = """
+insert into idempotency_key as k (client_id, key, fingerprint, created_at, expires_at)
+select cast($1 as text), cast($2 as text), cast($3 as bytea), cast($4 as timestamptz), cast($5 as timestamptz)
+from set_config('lock_timeout', '2000', true)
+on conflict (client_id, key) do update
+set fingerprint = excluded.fingerprint, created_at = excluded.created_at, expires_at = excluded.expires_at,
+    status = null, headers = null, body = null
+where k.expires_at <= excluded.created_at
+returning 1
+"""
 _FIND = text(
     "select fingerprint, status, headers, body from idempotency_key where client_id = :client_id and key = :key"
 )
-_STORE = text(
-    """
-    update idempotency_key set status = :status, headers = cast(:headers as jsonb), body = :body
-    where client_id = :client_id and key = :key
-    """
-)
+_STORE = """
+update idempotency_key set status = $3, headers = cast(cast($4 as text) as jsonb), body = $5
+where client_id = $1 and key = $2
+"""
 _DELETE = text(
     """
     delete from idempotency_key where (client_id, key) in (
@@ -109,15 +103,13 @@ async def claim(tx: Transaction, wanted: Claim) -> Response | None:
         Unavailable: the key was deleted between two looks, again and again.
     """
     named = {"client_id": wanted.client_id, "key": wanted.key}
-    values = named | {"fingerprint": wanted.fingerprint, "now": tx.now, "expires_at": tx.now + wanted.life}
+    values = (wanted.client_id, wanted.key, wanted.fingerprint, tx.now, tx.now + wanted.life)
     for _ in range(_ATTEMPTS):
         try:
-            if (await tx.connection.execute(_CLAIM, values)).first() is not None:
+            if await tx.fetch(_CLAIM, *values):
                 return None
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-                raise
-            raise KeyInUse from error
+        except asyncpg.LockNotAvailableError as held:
+            raise KeyInUse from held
         # A new statement, because the claim's own snapshot may be older than the row that it met.
         stored = (await tx.connection.execute(_FIND, named)).first()
         if stored is not None:
@@ -128,15 +120,13 @@ async def claim(tx: Transaction, wanted: Claim) -> Response | None:
 async def store(tx: Transaction, held: Claim, response: Response) -> None:
     """Keep the answer under the key, in the transaction of the effect."""
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    await tx.connection.execute(
+    await tx.fetch(
         _STORE,
-        {
-            "client_id": held.client_id,
-            "key": held.key,
-            "status": response.status_code,
-            "headers": msgspec.json.encode(headers).decode(),
-            "body": bytes(response.body),
-        },
+        held.client_id,
+        held.key,
+        response.status_code,
+        msgspec.json.encode(headers).decode(),
+        bytes(response.body),
     )
 
 

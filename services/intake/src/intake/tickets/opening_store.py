@@ -7,13 +7,12 @@ for one ticket or for a gathered batch. Columns that are absent here have their 
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.transaction import Transaction
 from intake.tickets.opening import Opened, Opening
 
 
-async def add_openings(connection: AsyncConnection, openings: Sequence[Opening]) -> list[Opened]:
+async def add_openings(tx: Transaction, openings: Sequence[Opening]) -> list[Opened]:
     """Open tickets, in one statement; one whose natural key is taken is left out and changes nothing.
 
     A person is locked only if they are new or something about them changed, so that many tickets of one busy
@@ -23,15 +22,15 @@ async def add_openings(connection: AsyncConnection, openings: Sequence[Opening])
         One result per opening, in the order given.
     """
     rows = msgspec.json.encode([_row(place, opening) for place, opening in enumerate(openings)]).decode()
-    found = await connection.execute(_OPEN, {"openings": rows})
+    found = await tx.fetch(_OPEN, rows)
     return [
         Opened(
-            number=row.number,
-            requester_id=row.requester_id,
-            organisation_id=row.organisation_id,
-            requester_organisation_id=row.requester_organisation_id,
-            requester_is_new=row.requester_is_new,
-            requester_changed=tuple(row.requester_changed),
+            number=row["number"],
+            requester_id=row["requester_id"],
+            organisation_id=row["organisation_id"],
+            requester_organisation_id=row["requester_organisation_id"],
+            requester_is_new=row["requester_is_new"],
+            requester_changed=tuple(row["requester_changed"]),
         )
         for row in found
     ]
@@ -81,107 +80,105 @@ def _row(place: int, opening: Opening) -> dict[str, object]:
 
 # The lateral look-ups, each with its limit, go row by row through an index. As plain joins they would be planned for
 # the hundred rows that PostgreSQL expects of a record set, and read whole tables.
-_OPEN = text(
-    """
-    with given as materialized (
-      select * from jsonb_to_recordset(cast(:openings as jsonb)) as given(
-        place integer, id uuid, status text, subject text, requester_id uuid, organisation_id uuid,
-        source_channel text, source_system text, external_ref text, category text, component text, product text,
-        impact smallint, urgency smallint, priority text, priority_reason text, language text, tags text[],
-        custom jsonb, skills jsonb, tier_required smallint, proactive boolean, follow_up_of uuid,
-        message_count integer, created_at timestamptz,
-        person_system text, person_ref text, person_email text, person_name text, person_language text,
-        person_organisation_id uuid,
-        message_id uuid, message_direction text, message_author_type text, message_author_id uuid, message_body text
-      )
-    ),
-    fresh as (
-      select given.* from given left join lateral (
-        select ticket.id from ticket
-        where ticket.source_system = given.source_system and ticket.external_ref = given.external_ref
-          and given.external_ref <> '' and ticket.external_ref <> ''
-        limit 1
-      ) as known on true
-      where known.id is null
-    ),
-    asked as (
-      select distinct on (person_system, person_ref) * from fresh
-      where person_system is not null
-      order by person_system, person_ref, place
-    ),
-    met as (
-      select asked.place, requester.id, requester.system, requester.external_id,
-        coalesce(asked.person_organisation_id, requester.organisation_id) as organisation_id,
-        array_remove(array[
-          case when asked.person_email not in ('', requester.email) then 'email' end,
-          case when asked.person_name not in ('', requester.name) then 'name' end,
-          case when asked.person_language not in ('', requester.language) then 'language' end,
-          case when asked.person_organisation_id is distinct from requester.organisation_id
-            and asked.person_organisation_id is not null then 'organisation_id' end
-        ], null) as changed
-      from asked
-      cross join lateral (
-        select * from requester
-        where system = asked.person_system and external_id = asked.person_ref
-        limit 1
-      ) as requester
-    ),
-    noted as (
-      insert into requester as person
-        (id, system, external_id, email, name, language, organisation_id, created_at, updated_at)
-      select asked.requester_id, person_system, person_ref, person_email, person_name, person_language,
-        person_organisation_id, created_at, created_at
-      from asked left join met using (place)
-      where met.id is null or met.changed <> '{}'
-      order by person_system, person_ref
-      on conflict (system, external_id) do update set
-        email = coalesce(nullif(excluded.email, ''), person.email),
-        name = coalesce(nullif(excluded.name, ''), person.name),
-        language = coalesce(nullif(excluded.language, ''), person.language),
-        organisation_id = coalesce(excluded.organisation_id, person.organisation_id),
-        updated_at = excluded.updated_at
-      returning person.id, person.system, person.external_id, person.organisation_id
-    ),
-    person as (
-      select system, external_id, id, organisation_id from noted
-      union all
-      select system, external_id, id, organisation_id from met where changed = '{}'
-    ),
-    opened as (
-      insert into ticket (
-        id, status, subject, requester_id, organisation_id, source_channel, source_system, external_ref, category,
-        component, product, impact, urgency, priority, priority_reason, language, tags, custom, skills,
-        tier_required, proactive, follow_up_of, message_count, created_at, updated_at
-      )
-      select
-        fresh.id, status, subject, coalesce(person.id, requester_id),
-        coalesce(fresh.organisation_id, person.organisation_id), source_channel, source_system, external_ref,
-        category, component, product, impact, urgency, priority, priority_reason, language, tags, custom, skills,
-        tier_required, proactive, follow_up_of, message_count, created_at, created_at
-      from fresh left join person on person.system = person_system and person.external_id = person_ref
-      order by source_system, external_ref, place
-      on conflict (source_system, external_ref) where external_ref <> '' do nothing
-      returning id, number, requester_id, organisation_id
-    ),
-    spoken as (
-      insert into message (
-        id, ticket_id, position, requester_id, direction, author_type, author_id, channel, body,
-        counts_as_response, awaits_customer, ack_only, created_at
-      )
-      select message_id, opened.id, 1, opened.requester_id, message_direction, message_author_type,
-        case message_author_type when 'requester' then opened.requester_id else message_author_id end,
-        source_channel, message_body, false, false, false, created_at
-      from fresh join opened using (id)
-      where message_id is not null
-    )
-    select given.place, opened.number, opened.requester_id, opened.organisation_id,
-      met.organisation_id as requester_organisation_id,
-      noted.id is not null as requester_is_new,
-      coalesce(met.changed, '{}') as requester_changed
-    from given
-    left join opened using (id)
-    left join noted on noted.id = given.requester_id and person_system is not null
-    left join met using (place)
-    order by given.place
-    """
+_OPEN = """
+with given as materialized (
+  select * from jsonb_to_recordset(cast(cast($1 as text) as jsonb)) as given(
+    place integer, id uuid, status text, subject text, requester_id uuid, organisation_id uuid,
+    source_channel text, source_system text, external_ref text, category text, component text, product text,
+    impact smallint, urgency smallint, priority text, priority_reason text, language text, tags text[],
+    custom jsonb, skills jsonb, tier_required smallint, proactive boolean, follow_up_of uuid,
+    message_count integer, created_at timestamptz,
+    person_system text, person_ref text, person_email text, person_name text, person_language text,
+    person_organisation_id uuid,
+    message_id uuid, message_direction text, message_author_type text, message_author_id uuid, message_body text
+  )
+),
+fresh as (
+  select given.* from given left join lateral (
+    select ticket.id from ticket
+    where ticket.source_system = given.source_system and ticket.external_ref = given.external_ref
+      and given.external_ref <> '' and ticket.external_ref <> ''
+    limit 1
+  ) as known on true
+  where known.id is null
+),
+asked as (
+  select distinct on (person_system, person_ref) * from fresh
+  where person_system is not null
+  order by person_system, person_ref, place
+),
+met as (
+  select asked.place, requester.id, requester.system, requester.external_id,
+    coalesce(asked.person_organisation_id, requester.organisation_id) as organisation_id,
+    array_remove(array[
+      case when asked.person_email not in ('', requester.email) then 'email' end,
+      case when asked.person_name not in ('', requester.name) then 'name' end,
+      case when asked.person_language not in ('', requester.language) then 'language' end,
+      case when asked.person_organisation_id is distinct from requester.organisation_id
+        and asked.person_organisation_id is not null then 'organisation_id' end
+    ], null) as changed
+  from asked
+  cross join lateral (
+    select * from requester
+    where system = asked.person_system and external_id = asked.person_ref
+    limit 1
+  ) as requester
+),
+noted as (
+  insert into requester as person
+    (id, system, external_id, email, name, language, organisation_id, created_at, updated_at)
+  select asked.requester_id, person_system, person_ref, person_email, person_name, person_language,
+    person_organisation_id, created_at, created_at
+  from asked left join met using (place)
+  where met.id is null or met.changed <> '{}'
+  order by person_system, person_ref
+  on conflict (system, external_id) do update set
+    email = coalesce(nullif(excluded.email, ''), person.email),
+    name = coalesce(nullif(excluded.name, ''), person.name),
+    language = coalesce(nullif(excluded.language, ''), person.language),
+    organisation_id = coalesce(excluded.organisation_id, person.organisation_id),
+    updated_at = excluded.updated_at
+  returning person.id, person.system, person.external_id, person.organisation_id
+),
+person as (
+  select system, external_id, id, organisation_id from noted
+  union all
+  select system, external_id, id, organisation_id from met where changed = '{}'
+),
+opened as (
+  insert into ticket (
+    id, status, subject, requester_id, organisation_id, source_channel, source_system, external_ref, category,
+    component, product, impact, urgency, priority, priority_reason, language, tags, custom, skills,
+    tier_required, proactive, follow_up_of, message_count, created_at, updated_at
+  )
+  select
+    fresh.id, status, subject, coalesce(person.id, requester_id),
+    coalesce(fresh.organisation_id, person.organisation_id), source_channel, source_system, external_ref,
+    category, component, product, impact, urgency, priority, priority_reason, language, tags, custom, skills,
+    tier_required, proactive, follow_up_of, message_count, created_at, created_at
+  from fresh left join person on person.system = person_system and person.external_id = person_ref
+  order by source_system, external_ref, place
+  on conflict (source_system, external_ref) where external_ref <> '' do nothing
+  returning id, number, requester_id, organisation_id
+),
+spoken as (
+  insert into message (
+    id, ticket_id, position, requester_id, direction, author_type, author_id, channel, body,
+    counts_as_response, awaits_customer, ack_only, created_at
+  )
+  select message_id, opened.id, 1, opened.requester_id, message_direction, message_author_type,
+    case message_author_type when 'requester' then opened.requester_id else message_author_id end,
+    source_channel, message_body, false, false, false, created_at
+  from fresh join opened using (id)
+  where message_id is not null
 )
+select given.place, opened.number, opened.requester_id, opened.organisation_id,
+  met.organisation_id as requester_organisation_id,
+  noted.id is not null as requester_is_new,
+  coalesce(met.changed, '{}') as requester_changed
+from given
+left join opened using (id)
+left join noted on noted.id = given.requester_id and person_system is not null
+left join met using (place)
+order by given.place
+"""
