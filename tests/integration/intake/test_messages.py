@@ -35,7 +35,7 @@ async def test_notes_and_automations_do_not(intake: Intake) -> None:
 
 
 async def test_an_automations_response_is_the_first_response(intake: Intake) -> None:
-    """Where it is said to count: noted and told, at a new version, on a ticket that stays new; a later one does not move it."""
+    """Where it is said to count: noted and told, at a new version, on a ticket that stays new. Later ones are not."""
     ticket = await intake.open()
     intake.clock.move(timedelta(minutes=1))
     message = (await intake.say(ticket["id"], "outbound", counts_as_response=True)).json()
