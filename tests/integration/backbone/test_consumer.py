@@ -165,3 +165,23 @@ async def test_many_subjects_failing_at_once_stop_the_consumer_and_park_nothing(
         service.poison.clear()
         async with running(service.consume):
             await eventually(lambda: has_effects(service, {f"ticket/{ticket}": [1] for ticket in tickets}))
+
+
+async def test_one_failing_subject_after_another_stops_the_consumer_at_twenty_within_a_minute(
+    servers: Servers, empty_database: str, topic_prefix: str
+) -> None:
+    bad = [new_id() for _ in range(20)]
+    async with inbox(servers, empty_database, topic_prefix) as service:
+        service.poison.update(f"ticket/{ticket}" for ticket in bad)
+
+        async def are_parked(expected: int) -> bool:
+            return len(await service.parked()) == expected
+
+        with pytest.RaisesGroup(BreakerTripped):
+            async with running(service.consume) as consumer:
+                for already, ticket in enumerate(bad[:19]):
+                    await write_records(service, [event_of(ticket, 1), event_of(new_id(), 1)])
+                    await eventually(lambda expected=already + 1: are_parked(expected))
+                await write_records(service, [event_of(bad[19], 1)])
+                await consumer
+        assert len(await service.parked()) == 19

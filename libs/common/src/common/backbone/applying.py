@@ -117,11 +117,16 @@ class Applier:
             await self.store.add_poison(tx, plan.poison)
 
     async def _check_breaker(self, tx: Transaction, failing: int, batch_streams: int) -> None:
-        """Counted in the database, so that a process which is started again and again does not park the estate."""
-        failing += await self.store.count_lately_parked(tx)
-        limit = min(_BREAKER_STREAMS, max(_BREAKER_LEAST, int(batch_streams * _BREAKER_SHARE)))
+        """By the minute and by the batch, each against its own limit.
+
+        Counted in the database, so that a process which is started again and again does not park the estate.
+        """
+        lately = failing + await self.store.count_lately_parked(tx)
+        if lately >= _BREAKER_STREAMS:
+            raise BreakerTripped(f"{lately} subjects would be parked within a minute, the limit is {_BREAKER_STREAMS}")
+        limit = max(_BREAKER_LEAST, int(batch_streams * _BREAKER_SHARE))
         if failing >= limit:
-            raise BreakerTripped(f"{failing} subjects would be parked within a minute, the limit is {limit}")
+            raise BreakerTripped(f"{failing} of {batch_streams} subjects would be parked, the limit is {limit}")
 
 
 async def dispatch(tx: Transaction, handlers: Sequence[Handler], events: Sequence[Event]) -> None:
