@@ -127,7 +127,7 @@ class Decider:
         """Look at what changed, decide everything that can be decided, and commit it.
 
         Returns:
-            How many inputs and decisions were in hand; 0 where there was nothing to do.
+            How many inputs, decisions and notes were in hand; 0 where there was nothing to do.
         Raises:
             LeaseLost: another decider owns the pool; nothing was committed.
             Unavailable: the database is away, or the outcome is not known.
@@ -140,12 +140,12 @@ class Decider:
             inputs = await list_inputs(connection, self._pool, limit=_INPUTS_AT_ONCE)
             await memory.refresh(connection, inputs, now)
         decisions = memory.decide(now)
-        notes = memory.notes(decisions)
+        notes = memory.notes(decisions, limit=self._limit)
         if not inputs and not decisions and notes == _NO_NOTES:
             await self._renew(lease)
             return 0
         committed = await self._commit(lease, memory, decisions, notes, inputs, now)
-        return len(inputs) + committed
+        return len(inputs) + len(notes.relaxed) + len(notes.missing) + committed
 
     def shorten(self, pause: timedelta) -> timedelta:
         """The pause, or less where a ring opens or an exclusion ends before its end."""

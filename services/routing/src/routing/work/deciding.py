@@ -74,7 +74,8 @@ async def commit_batch(tx: Transaction, lease: Lease, batch: Batch, known: Known
     """Commit a batch under the lease's epoch.
 
     Returns:
-        The new version of each noted ticket that still waits.
+        The version of each noted ticket that was as believed. The others were not touched: read them again, and
+        note what still holds then.
     Raises:
         LeaseLost: another decider owns the pool.
         ShortCount: a ticket or an agent is not any more what the engine believes.
@@ -90,12 +91,13 @@ async def commit_batch(tx: Transaction, lease: Lease, batch: Batch, known: Known
         decided.append(_apply(tx, before[decision.ticket_id], decision, decision_id, known))
         at = from_micros(decision.decided_at)
         records.append((decision_id, decision.ticket_id, decision.agent_id, at, pack_decision(decision)))
-    noted = _note(tx, before, batch.notes)
-    await save(tx, before, [*decided, *noted])
+    believed = {each: work for each, work in before.items() if work.item.version == known.works.get(each)}
+    noted = _note(tx, believed, batch.notes)
+    await save(tx, before, [*decided, *(work for each, work in noted.items() if work != before[each])])
     await store.add_decisions(tx.connection, records, pool=lease.pool, epoch=lease.epoch, batch=number)
     packed = _pack({"now": batch.decided_at, "given": batch.given, "decided": taken})
     await log_batch(tx, lease, batch.inputs, batch=number, packed=packed)
-    return {work.item.ticket_id: work.item.version for work in noted}
+    return {ticket_id: work.item.version for ticket_id, work in noted.items()}
 
 
 async def _take(tx: Transaction, decisions: Sequence[Decision], works: Mapping[UUID, Work], known: Known) -> None:
@@ -106,6 +108,7 @@ async def _take(tx: Transaction, decisions: Sequence[Decision], works: Mapping[U
         if (work := works.get(decision.ticket_id)) is None
         or not work.item.is_waiting
         or work.item.version != known.works.get(decision.ticket_id)
+        or work.item.quarters != decision.work.weight_quarters
     ]
     if stale:
         raise ShortCount(tickets=stale, agents=())
@@ -153,18 +156,23 @@ def _life(known: Known, decision: Decision) -> timedelta:
     return known.queues[decision.work.queue_id].offer_life
 
 
-def _note(tx: Transaction, before: Mapping[UUID, Work], notes: Notes) -> list[Work]:
-    """Tell of opened rings and of what nobody could ever take."""
+def _note(tx: Transaction, believed: Mapping[UUID, Work], notes: Notes) -> dict[UUID, Work]:
+    """Tell of opened rings and of what nobody could ever take.
+
+    Args:
+        believed: the works whose version the engine knows. To raise the version of another one would make what the
+            engine believes of it look true.
+    """
     noted: dict[UUID, Work] = {}
     for ticket_id, (ring, facts) in notes.relaxed.items():
-        work = before.get(ticket_id)
+        work = believed.get(ticket_id)
         if work is not None:
             noted[ticket_id] = tell(tx, moves.relax(work, ring, _lowered(facts, ring)), origin=origin_of(work))
     for ticket_id, missing in notes.missing.items():
-        work = noted.get(ticket_id) or before.get(ticket_id)
+        work = noted.get(ticket_id) or believed.get(ticket_id)
         if work is not None:
             noted[ticket_id] = tell(tx, moves.mark_unroutable(work, missing, at=tx.now), origin=origin_of(work))
-    return [work for work in noted.values() if work != before[work.item.ticket_id]]
+    return noted
 
 
 def _lowered(facts: WorkFacts, ring: int) -> list[Need]:

@@ -1,6 +1,7 @@
 """A pool in memory: its engine, what the engine was told, and from which version of each row."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,7 @@ class Memory:
         self._relaxed: dict[UUID, tuple[int, WorkFacts]] = {}
         self._missing: dict[UUID, tuple[str, ...]] = {}
         self._told_missing: dict[UUID, tuple[str, ...]] = {}
+        self._unexpected: set[UUID] = set()
 
     @property
     def known(self) -> Known:
@@ -49,7 +51,7 @@ class Memory:
         return Known(works=self._works, agents=self._agents, tiers=self._tiers, queues=self._queues)
 
     async def refresh(self, connection: AsyncConnection, inputs: Iterable[Input], now: int) -> None:
-        """Read again what the inputs name, and tell the engine."""
+        """Read again what the inputs name, and what the last batch found otherwise, and tell the engine."""
         ids: dict[InputKind, set[UUID]] = {kind: set() for kind in InputKind}
         for each in inputs:
             ids[each.kind].add(each.subject_id)
@@ -57,7 +59,8 @@ class Memory:
             await self.read_queues(connection)
             ids[InputKind.WORK] |= set(await store.list_queued_in(connection, sorted(ids[InputKind.QUEUE])))
         await self.read_agents(connection, ids[InputKind.AGENT], now)
-        await self.read_works(connection, ids[InputKind.WORK], now)
+        await self.read_works(connection, ids[InputKind.WORK] | self._unexpected, now)
+        self._unexpected.clear()
 
     async def read_queues(self, connection: AsyncConnection) -> None:
         """Read all desks."""
@@ -106,14 +109,22 @@ class Memory:
     def put_work(self, item: WorkItem, now: int) -> None:
         """Tell the engine of waiting work."""
         facts = work_facts(item, self._queues[item.queue_id])
+        if not item.missing:
+            # What was told of it before, for instance at another desk, is over: the engine shall tell it anew.
+            self.engine.remove_work(item.ticket_id)
+            self._missing.pop(item.ticket_id, None)
         self.engine.put_work(facts, now)
         self._works[item.ticket_id] = item.version
         self._facts[item.ticket_id] = facts
         ring = Stages(facts, Targets(_POLICY, facts.tau)).find_ring(now)
         if ring > item.ring:
             self._relaxed[item.ticket_id] = (ring, facts)
+        else:
+            self._relaxed.pop(item.ticket_id, None)
         if item.missing:
             self._told_missing[item.ticket_id] = item.missing
+        else:
+            self._told_missing.pop(item.ticket_id, None)
         self.given.append(("work", facts))
 
     def forget_work(self, ticket_id: UUID) -> None:
@@ -143,13 +154,16 @@ class Memory:
                     self._missing[ticket_id] = missing
         self._told_missing.clear()
 
-    def notes(self, decisions: Sequence[Decision]) -> Notes:
-        """What was noticed of tickets that still wait after some decisions, and no batch has told yet."""
+    def notes(self, decisions: Sequence[Decision], *, limit: int) -> Notes:
+        """What was noticed of tickets that still wait after some decisions, and no batch has told yet.
+
+        Args:
+            limit: of how many tickets of each kind at most; the others come next time.
+        """
         decided = {decision.ticket_id for decision in decisions}
-        return Notes(
-            relaxed={ticket_id: told for ticket_id, told in self._relaxed.items() if ticket_id not in decided},
-            missing={ticket_id: told for ticket_id, told in self._missing.items() if ticket_id not in decided},
-        )
+        relaxed = (each for each in self._relaxed.items() if each[0] not in decided)
+        missing = (each for each in self._missing.items() if each[0] not in decided)
+        return Notes(relaxed=dict(islice(relaxed, limit)), missing=dict(islice(missing, limit)))
 
     def undo(self, decisions: Sequence[Decision]) -> None:
         """The last decisions were not committed."""
@@ -160,17 +174,18 @@ class Memory:
         """A batch is in the tables.
 
         Args:
-            versions: of the noted works that still wait.
+            versions: of the noted works that were as believed; the notes of the others stay untold.
         """
         for decision in decisions:
             for remembered in (self._works, self._facts, self._relaxed, self._missing):
                 remembered.pop(decision.ticket_id, None)
         for ticket_id, told in notes.relaxed.items():
-            if self._relaxed.get(ticket_id) == told:
+            if ticket_id in versions and self._relaxed.get(ticket_id) == told:
                 del self._relaxed[ticket_id]
         for ticket_id, told in notes.missing.items():
-            if self._missing.get(ticket_id) == told:
+            if ticket_id in versions and self._missing.get(ticket_id) == told:
                 del self._missing[ticket_id]
+        self._unexpected |= {*notes.relaxed, *notes.missing} - versions.keys()
         for ticket_id, version in versions.items():
             if ticket_id in self._works:
                 self._works[ticket_id] = version

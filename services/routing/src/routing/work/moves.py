@@ -81,9 +81,11 @@ def describe(
     described = replace(item, queue_id=queue_id, pool=pool, needs=needs, tier_required=tier_required, language=language)
     if described == item:
         return work, ()
-    after = replace(work, item=_next(described))
-    moved = queue_id != item.queue_id and item.state == QUEUED
-    return after, ((tell_enqueued(after.item, "requeued"),) if moved else ())
+    if queue_id == item.queue_id or item.state != QUEUED:
+        return replace(work, item=_next(described)), ()
+    # Rings and what is missing count anew at another desk, and are told anew.
+    moved = _next(replace(described, ring=1, missing=()))
+    return replace(work, item=moved), (tell_enqueued(moved, "requeued"),)
 
 
 def move(work: Work, *, desk: tuple[UUID, str]) -> Change:
