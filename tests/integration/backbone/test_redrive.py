@@ -1,7 +1,8 @@
 """Parked subjects: tried again after growing waits, held in the end, and open to operators who say why."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from common.backbone.parking import discard_parked, get_parked, list_parked, lis
 from common.backbone.redrive import redrive_next, run_redrive
 from common.backbone.status import get_consumer_status, get_outbox_status
 from common.clock import MovableClock
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, NotFound, Unavailable
 from common.ids import new_id
 from common.transaction import Transaction
+from contracts.envelope import Event
 from tests.support.backbone import (
     ORIGIN,
     Inbox,
@@ -217,3 +219,56 @@ async def test_status_shows_what_waits_who_reads_and_what_is_parked(
     assert [(subject.subject, subject.reason) for subject in parked] == [(f"ticket/{bad}", "failed")]
     assert beyond == others == []
     assert poison[0].error == "header ce_specversion is absent"
+
+
+async def test_what_is_parked_on_its_first_event_in_bootstrap_mode_can_be_redriven(
+    servers: Servers, empty_database: str, topic_prefix: str
+) -> None:
+    clock, ticket = MovableClock(START), new_id()
+    async with inbox(servers, empty_database, topic_prefix, clock=clock) as service:
+        service.poison.add(f"ticket/{ticket}")
+        await write_records(service, [event_of(ticket, 57), event_of(ticket, 58)])
+
+        async def is_parked() -> bool:
+            return await count(service.database, "parked_event") == 2
+
+        async with running(lambda stop: service.consume(stop, bootstrap=True)):
+            await eventually(is_parked)
+        service.poison.clear()
+        clock.move(timedelta(minutes=1))
+        assert await redrive(service)
+        assert await service.effects() == {f"ticket/{ticket}": [57, 58]}
+        assert await service.parked() == {}
+
+
+async def test_a_subject_that_meets_a_lock_holds_up_no_redrive_behind_it(
+    servers: Servers, empty_database: str, topic_prefix: str
+) -> None:
+    clock, locked, free = MovableClock(START), new_id(), new_id()
+    subject = f"ticket/{locked}"
+    async with inbox(servers, empty_database, topic_prefix, clock=clock) as service:
+        service.poison.update({subject, f"ticket/{free}"})
+
+        async def apply(tx: Transaction, events: Sequence[Event]) -> None:
+            if any(event.subject == subject for event in events):
+                raise Unavailable("lock not available")
+            await service.apply(tx, events)
+
+        async def are_parked(expected: int) -> bool:
+            return len(await service.parked()) == expected
+
+        async with running(service.consume):
+            for already, ticket in enumerate((locked, free)):
+                await write_records(service, [event_of(ticket, 1)])
+                await eventually(lambda expected=already + 1: are_parked(expected))
+                clock.move(timedelta(seconds=1))
+        service.poison.clear()
+        clock.move(timedelta(minutes=1))
+        handlers = [replace(handler, apply=apply) for handler in service.handlers]
+        for _ in range(2):
+            assert await redrive_next(service.database, service="routing", handlers=handlers)
+        assert await service.effects() == {f"ticket/{free}": [1]}
+        assert await count(service.database, "parked_subject where attempts = 0") == 1
+        clock.move(timedelta(seconds=10))
+        assert await redrive(service)
+        assert await service.parked() == {}

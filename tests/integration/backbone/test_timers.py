@@ -127,6 +127,58 @@ async def test_a_use_case_that_locks_aggregate_then_timer_does_not_deadlock_with
             )
 
 
+async def test_a_locked_aggregate_holds_up_no_timer_behind_it(empty_database: str) -> None:
+    locked, free = [new_id() for _ in range(3)], new_id()
+    fired: list[UUID] = []
+    lock = text("select 1 from thing where id = :id for update")
+
+    async def fire(tx: Transaction, aggregate_id: UUID, generation: int) -> None:
+        await tx.connection.execute(text("set local lock_timeout = '50ms'"))
+        await tx.connection.execute(lock, {"id": aggregate_id})
+        fired.append(aggregate_id)
+
+    timers = [Timer(kind="test", fire=fire)]
+    async with migrated(empty_database) as database:
+        async with database.begin(ORIGIN) as tx:
+            await tx.connection.execute(text("create table thing (id uuid primary key)"))
+            await tx.connection.execute(
+                text("insert into thing select unnest(cast(:ids as uuid[]))"), {"ids": [*locked, free]}
+            )
+        for ticket in locked:
+            await set_timer(database, ticket, START)
+        await set_timer(database, free, START + timedelta(seconds=1))
+        async with database.begin(ORIGIN) as holder:
+            for ticket in locked:
+                await holder.connection.execute(lock, {"id": ticket})
+            assert await fire_due(database, service="test", timers=timers) == 4
+            assert fired == [free]
+        assert await fire_due(database, service="test", timers=timers) == 3
+        assert sorted(fired[1:]) == sorted(locked)
+
+
+async def test_slow_periodic_work_holds_up_no_other(empty_database: str) -> None:
+    done = asyncio.Event()
+
+    async def crawl(tx: Transaction) -> None:
+        await tx.connection.execute(text("set local statement_timeout = '50ms'"))
+        await tx.connection.execute(text("select pg_sleep(10)"))
+
+    async def finish(_: Transaction) -> None:
+        done.set()
+
+    works = [Periodic(name="slow", every=HOUR, run=crawl), Periodic(name="swift", every=HOUR, run=finish)]
+    async with (
+        migrated(empty_database) as database,
+        running(
+            lambda stop: run_timers(
+                database=database, service="test", timers=[], periodic=works, beat=no_beat, stop=stop
+            )
+        ),
+        asyncio.timeout(10),
+    ):
+        await done.wait()
+
+
 async def test_periodic_work_runs_in_one_process_at_a_time_and_again_after_its_interval(empty_database: str) -> None:
     clock = MovableClock(START)
     async with migrated(empty_database, clock=clock) as database:

@@ -5,7 +5,7 @@ LAYERS = (
     "process",
     "admin | http | web",
     "backbone | timers | feed",
-    "migrate",
+    "answering | migrate",
     "database",
     "outbox",
     "tables",

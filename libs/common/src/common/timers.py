@@ -14,6 +14,7 @@ from uuid import UUID
 from opentelemetry import metrics
 from sqlalchemy import text
 
+from common.answering import is_answering
 from common.database import Database
 from common.errors import Unavailable
 from common.transaction import Origin, Transaction
@@ -169,8 +170,11 @@ async def fire_due(
             if await _fire(database, kinds[kind], aggregate_id, service=service):
                 _fired.add(1, {"kind": kind})
                 _lateness.record((now - due_at).total_seconds(), {"kind": kind})
-        except Unavailable:
-            raise
+        except Unavailable as trouble:
+            # Where the database answers, a lock or a deadlock concerns this one alone; it stays due.
+            if not await is_answering(database):
+                raise
+            _log.warning("timer %s of %s waits", kind, aggregate_id, extra={"cause": trouble.detail})
         except Exception:
             _log.exception("timer %s of %s failed", kind, aggregate_id)
             _failed.add(1, {"kind": kind})
@@ -183,8 +187,10 @@ async def fire_due(
 async def run_due(database: Database, *, service: str, work: Periodic) -> bool:
     """Run periodic work if it is due and nobody else is at it; returns whether it ran and succeeded.
 
+    Work that meets a lock or takes too long stays due.
+
     Raises:
-        Unavailable: the database is away; the work stays due.
+        Unavailable: the database is away.
     """
     origin = Origin(actor=f"service:{service}")
     try:
@@ -195,8 +201,11 @@ async def run_due(database: Database, *, service: str, work: Periodic) -> bool:
                 return False
             await work.run(tx)
             await tx.connection.execute(_SET_PERIODIC, {"name": work.name, "due": tx.now + work.every})
-    except Unavailable:
-        raise
+    except Unavailable as trouble:
+        if not await is_answering(database):
+            raise
+        _log.warning("periodic work %s waits", work.name, extra={"cause": trouble.detail})
+        return False
     except Exception:
         _log.exception("periodic work %s failed", work.name)
         _failed.add(1, {"kind": work.name})

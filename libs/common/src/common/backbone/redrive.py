@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import text
 
+from common.answering import is_answering
 from common.backbone import metrics
 from common.backbone.applying import run_one
 from common.backbone.consumer import Handler
 from common.backbone.decoding import decode_record
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.parking import ParkedEvent, list_events, remove_events
-from common.backbone.protocols import Cursor, Delivery, Stream
+from common.backbone.protocols import Cursor, Delivery, Place, Stream
 from common.backbone.walk import find_fault, is_repeat
 from common.database import Database, foreign_errors
 from common.errors import Unavailable
@@ -23,6 +24,7 @@ from common.transaction import Origin, Transaction
 _log = logging.getLogger(__name__)
 _WAITS = (timedelta(minutes=2), timedelta(minutes=10), timedelta(hours=1))
 """After the first, second and third failed redrive; the first of all comes 30 s after parking. Then it is held."""
+_BUSY_WAIT = timedelta(seconds=10)
 _PAGE = 50
 """Events of one transaction: each takes a savepoint, see `applying`."""
 _EVERY_S = 1.0
@@ -41,6 +43,7 @@ _SETTLE = text(
 )
 _CONTINUE = text("update parked_subject set next_attempt_at = :now where source = :source and subject = :subject")
 _RELEASE = text("delete from parked_subject where source = :source and subject = :subject")
+_LATE_STARTERS = text("select topic, partition from consumer_offset where bootstrap")
 _PARKED = text("select count(*) from parked_subject")
 
 
@@ -75,24 +78,51 @@ async def run_redrive(
 async def redrive_next(database: Database, *, service: str, handlers: Sequence[Handler]) -> bool:
     """Try the parked subject that is due first. False where none is.
 
+    One that meets a lock or takes too long goes a little to the back, so that it holds up no other.
+
     Raises:
-        Unavailable: nothing was written; try again later.
+        Unavailable: the database is away; nothing was written; try again later.
     """
-    async with database.begin(Origin(actor=f"service:{service}")) as tx:
-        due = (await tx.connection.execute(_CLAIM, {"now": tx.now})).one_or_none()
-        if due is None:
-            return False
-        stream = (due.source, due.subject)
-        store = PostgresInbox(database, service=service)
-        cursor = (await store.list_cursors(tx, [stream])).get(stream)
-        events = await list_events(tx.connection, source=due.source, subject=due.subject, limit=_PAGE)
-        done, cursor, failure = await _apply_in_order(tx, database, handlers, stream, events, cursor)
-        await remove_events(tx, events[:done])
-        if cursor is not None:
-            await store.save_cursors(tx, {stream: cursor})
-        await _settle(tx, stream, failure, attempts=0 if done else due.attempts, more=len(events) == _PAGE)
+    stream: Stream | None = None
+    origin = Origin(actor=f"service:{service}")
+    try:
+        async with database.begin(origin) as tx:
+            due = (await tx.connection.execute(_CLAIM, {"now": tx.now})).one_or_none()
+            if due is None:
+                return False
+            stream = (due.source, due.subject)
+            done = await _redrive(tx, database, handlers, stream, service=service, attempts=due.attempts)
+    except Unavailable as trouble:
+        if stream is None or not await is_answering(database):
+            raise
+        _log.warning("redrive of %s %s waits", *stream, extra={"cause": trouble.detail})
+        async with database.begin(origin) as tx:
+            values = {"source": stream[0], "subject": stream[1], "now": tx.now + _BUSY_WAIT}
+            await tx.connection.execute(_CONTINUE, values)
+        return True
     metrics.redriven.add(done)
     return True
+
+
+async def _redrive(
+    tx: Transaction, database: Database, handlers: Sequence[Handler], stream: Stream, *, service: str, attempts: int
+) -> int:
+    """Apply a page of what waits; returns how many events are done with."""
+    store = PostgresInbox(database, service=service)
+    cursor = (await store.list_cursors(tx, [stream])).get(stream)
+    events = await list_events(tx.connection, source=stream[0], subject=stream[1], limit=_PAGE)
+    late_starters = await _list_late_starters(tx)
+    done, cursor, failure = await _apply_in_order(tx, database, handlers, stream, events, cursor, late_starters)
+    await remove_events(tx, events[:done])
+    if cursor is not None:
+        await store.save_cursors(tx, {stream: cursor})
+    await _settle(tx, stream, failure, attempts=0 if done else attempts, more=len(events) == _PAGE)
+    return done
+
+
+async def _list_late_starters(tx: Transaction) -> set[Place]:
+    """Partitions read in bootstrap mode, as the consumer knows them: see `walk.plan_batch`."""
+    return {Place(topic, partition) for topic, partition in await tx.connection.execute(_LATE_STARTERS)}
 
 
 async def _apply_in_order(
@@ -102,6 +132,7 @@ async def _apply_in_order(
     stream: Stream,
     events: Sequence[ParkedEvent],
     cursor: Cursor | None,
+    late_starters: Collection[Place],
 ) -> tuple[int, Cursor | None, _Failure | None]:
     """(how many are done with, where the stream stands, why the next one is not)."""
     for done, parked in enumerate(events):
@@ -110,7 +141,7 @@ async def _apply_in_order(
             return done, cursor, _Failure("undecodable", item.error)
         if is_repeat(item, cursor):
             continue
-        fault = find_fault(item, cursor, ())
+        fault = find_fault(item, cursor, late_starters)
         if fault is not None:
             return done, cursor, _Failure(*fault)
         try:
