@@ -1,13 +1,16 @@
 """Lists and timelines: filters, pages that are complete while others write, and fold order."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from common.ids import new_id
+from common.transaction import Origin
 from contracts.routing import AssignmentAssigned, WorkDequeued, WorkEnqueued
 from tests.integration.intake.conftest import START, Intake, Told
 
@@ -70,6 +73,61 @@ async def test_each_filter(intake: Intake) -> None:
     for wanted in ({"created_before": between}, {"updated_before": between}, {"status": "new"}):
         assert [ticket["id"] for ticket in await pages(intake, "/v1/tickets", **wanted)] == [plain["id"]]
     assert await pages(intake, "/v1/tickets", tag=["vip", "absent"]) == []
+
+
+VARIED = text(
+    """
+    update ticket set
+      status = (cast(:statuses as text[]))[1 + number % 4], priority = (cast(:priorities as text[]))[1 + number % 3],
+      tier_required = 1 + number % 2, routing_state = (cast(:routing_states as text[]))[1 + number % 5],
+      owner_id = case when number % 2 = 0 then cast(:agent as uuid) end
+    """
+)
+WORDS = {
+    "status": ("new", "open", "resolved", "closed"),
+    "priority": ("low", "high", "urgent"),
+    "tier": (1, 2),
+    "routing_state": ("none", "queued", "offered", "assigned", "unroutable"),
+}
+
+
+async def test_any_filters_together(intake: Intake) -> None:
+    """Whatever is asked for, in either order: exactly the tickets that a plain reading of the filters gives."""
+    agent, chance = str(new_id()), Random(7)  # noqa: S311 - repeatable
+    for _ in range(40):
+        await intake.open()
+        intake.clock.move(timedelta(minutes=1))
+    given = {"statuses": WORDS["status"], "priorities": WORDS["priority"], "routing_states": WORDS["routing_state"]}
+    async with intake.database.begin(Origin(actor="service:intake")) as tx:
+        await tx.connection.execute(VARIED, {"agent": agent, **{name: list(words) for name, words in given.items()}})
+    everything = await pages(intake, "/v1/tickets", limit=200)
+    met = 0
+    for _ in range(80):
+        asked: dict[str, Any] = {
+            name: chance.sample(words, chance.randint(1, len(words)))
+            for name, words in WORDS.items()
+            if chance.random() < 0.5
+        }
+        if chance.random() < 0.3:
+            asked["assignee"] = agent
+        if chance.random() < 0.3:
+            asked["updated_after"] = (START + timedelta(minutes=chance.randint(0, 40))).isoformat()
+        sort = chance.choice(["created_at", "-updated_at"])
+        found = [ticket["id"] for ticket in await pages(intake, "/v1/tickets", sort=sort, limit=3, **asked)]
+        expected = [ticket["id"] for ticket in everything if _fits(ticket, asked)]
+        assert found == (expected[::-1] if sort == "created_at" else expected), asked
+        met += len(found)
+    assert met > 300
+
+
+def _fits(ticket: dict[str, Any], asked: dict[str, Any]) -> bool:
+    words = ticket | {"tier": ticket["tier_required"]}
+    return (
+        all(words[name] in asked[name] for name in WORDS if name in asked)
+        and asked.get("assignee") in (None, ticket["owner_id"])
+        and datetime.fromisoformat(ticket["updated_at"])
+        > datetime.fromisoformat(asked.get("updated_after", "2000-01-01T00:00Z"))
+    )
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at", "updated_at", "-updated_at"])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal_column, select, text, tuple_
+from sqlalchemy import ColumnElement, bindparam, literal_column, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import InvalidInput, NotFound
@@ -209,18 +209,26 @@ def _behind(
 
 def _conditions(query: ListTicketsQuery) -> list[ColumnElement[bool]]:
     columns = ticket.c
-    alternatives = (
+    known_words = (
         (columns.status, query.status),
         (columns.priority, query.priority),
-        (columns.owner_id, query.assignee),
         (columns.tier_required, query.tier),
-        (columns.queue_id, query.queue),
         (columns.routing_state, query.routing_state),
+    )
+    alternatives = (
+        (columns.owner_id, query.assignee),
+        (columns.queue_id, query.queue),
         (columns.requester_id, query.requester),
         (columns.organisation_id, query.organisation),
         (columns.number, query.number),
     )
     conditions: list[ColumnElement[bool]] = [column.in_(values) for column, values in alternatives if values]
+    # Written into the statement, so that its plan knows how rare each is and which partial index holds it.
+    conditions += [
+        column.in_(bindparam(None, sorted(set(words)), expanding=True, literal_execute=True))
+        for column, words in known_words
+        if words
+    ]
     if query.tag:
         # The second condition lets the partial index serve the first.
         conditions += [columns.tags.contains(query.tag), columns.tags != literal_column("'{}'")]

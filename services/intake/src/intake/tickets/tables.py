@@ -91,6 +91,10 @@ ticket = Table(
     Index("ticket_created", "created_at", "id"),
     Index("ticket_updated", "updated_at", "id"),
     Index("ticket_status", "status", "created_at", "id"),
+    # The rare values alone: the common ones are soon met in the order of time, and every entry costs the opening.
+    Index("ticket_priority", "priority", "created_at", "id", postgresql_where=text("priority in ('high', 'urgent')")),
+    Index("ticket_tier", "tier_required", "created_at", "id", postgresql_where=text("tier_required > 1")),
+    Index("ticket_routing", "routing_state", "created_at", "id", postgresql_where=text("routing_state <> 'none'")),
     Index("ticket_requester", "requester_id", "created_at", "id"),
     Index("ticket_owner", "owner_id", "created_at", "id", postgresql_where=text("owner_id is not null")),
     Index("ticket_queue", "queue_id", "created_at", "id", postgresql_where=text("queue_id is not null")),

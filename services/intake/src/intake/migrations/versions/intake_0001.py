@@ -104,10 +104,13 @@ STATEMENTS = (
     "create unique index ticket_number_key on ticket (number)",
     "create index ticket_organisation on ticket (organisation_id, created_at, id) where organisation_id is not null",
     "create index ticket_owner on ticket (owner_id, created_at, id) where owner_id is not null",
+    "create index ticket_priority on ticket (priority, created_at, id) where priority in ('high', 'urgent')",
     "create index ticket_queue on ticket (queue_id, created_at, id) where queue_id is not null",
     "create index ticket_requester on ticket (requester_id, created_at, id)",
+    "create index ticket_routing on ticket (routing_state, created_at, id) where routing_state <> 'none'",
     "create index ticket_status on ticket (status, created_at, id)",
     "create index ticket_tags on ticket using gin (tags) where tags <> '{}'",
+    "create index ticket_tier on ticket (tier_required, created_at, id) where tier_required > 1",
     "create index ticket_updated on ticket (updated_at, id)",
     """
     create table kept_event (
