@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from common.answering import is_answering
 from common.backbone import metrics
 from common.backbone.applying import Applier, BreakerTripped, Fenced, Item, count_streams, next_offsets, slice_items
 from common.backbone.backoff import back_off
@@ -30,6 +31,8 @@ _PROGRESS_LIMIT_S = 120.0
 _PROGRESS_CHECK_S = 30.0
 _HINT_S = 5.0
 _MAX_POLL_FAILURES = 20
+_MAX_UNFINISHED = 3
+"""Attempts at a whole batch that the database did not finish although it answers; slices are smaller."""
 
 
 class Stuck(Exception):
@@ -224,12 +227,14 @@ class Consumer:
         failure, ahead = await asyncio.gather(self._attempt(items), self._fetch(), return_exceptions=True)
         if isinstance(ahead, BaseException):
             raise ahead
-        attempts = 0
+        attempts, unfinished = 0, 0
         while isinstance(failure, Unavailable) and not isinstance(failure, UnknownOutcome):
             if self._stop.is_set():
                 return Batch()
             attempts += 1
-            await self._wait_out(failure, attempts)
+            unfinished += await self._wait_out(failure, attempts)
+            if unfinished == _MAX_UNFINISHED:
+                break
             failure = await self._attempt(items)
         if failure is None:
             return ahead
@@ -256,6 +261,7 @@ class Consumer:
                 attempts += 1
                 await self._wait_out(trouble, attempts)
             self._alive()
+            self._beat()
         return True
 
     async def _attempt(self, items: Sequence[Item], *, slice_of: int = 0) -> Exception | None:
@@ -291,8 +297,14 @@ class Consumer:
         self._claims.clear()
         await back_off(self._stop, 4 if isinstance(failure, Fenced) else 1)
 
-    async def _wait_out(self, failure: Unavailable, attempts: int) -> None:
-        """Back off while the database is away, polling paused partitions so that the group keeps us."""
+    async def _wait_out(self, failure: Unavailable, attempts: int) -> bool:
+        """Back off while the database is away, polling paused partitions so that the group keeps us.
+
+        Returns:
+            whether the database answers: then what failed is too slow for its limits, or met a lock.
+        Raises:
+            Stuck: it answers, and yet nothing got through for 120 s.
+        """
         _log.warning("the consumer waits", extra={"cause": failure.detail, "attempts": attempts})
         self._log.pause(True)
         try:
@@ -301,8 +313,13 @@ class Consumer:
         finally:
             self._log.pause(False)
         self._beat()
-        # Without the database no progress can be expected.
-        self._progress_at = self._monotonic()
+        answering = await is_answering(self._applier.database)
+        if not answering:
+            # Without the database no progress can be expected.
+            self._progress_at = self._monotonic()
+        elif self._monotonic() - self._progress_at > _PROGRESS_LIMIT_S:
+            raise Stuck(f"the database answers, and no batch got through for {_PROGRESS_LIMIT_S} s") from failure
+        return answering
 
     async def _check_progress(self) -> None:
         """The watchdog for a log that gives nothing although it has something."""
