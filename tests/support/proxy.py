@@ -88,6 +88,8 @@ async def proxy(url: str) -> AsyncGenerator[Proxy]:
     running = Proxy(url="", plan=[])
     server = await asyncio.start_server(lambda r, w: running.serve(r, w, target), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    running.url = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}"))
+    # User and password stay as they stand in the URL, quoted or not.
+    role, at, _ = parts.netloc.rpartition("@")
+    running.url = urlunsplit(parts._replace(netloc=f"{role}{at}127.0.0.1:{port}"))
     async with server:
         yield running
