@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,17 @@ def test_a_fork_is_told_from_a_repeat_by_the_event_id() -> None:
 def test_beginning_late_is_for_partitions_in_bootstrap_mode() -> None:
     assert plan_batch([delivery(0, 7)], parked=(), cursors={}, late_starters={PLACE}).deliveries
     assert [p.reason for p in plan_batch([delivery(0, 7)], parked=(), cursors={}, late_starters=()).parkings] == ["gap"]
+
+
+@pytest.mark.parametrize("subject", ["ticket/FL_1042", "Ticket/1", "ticket/a b", "ticket/" + "x" * 65, "ticket/a/b"])
+@pytest.mark.parametrize("absent", ["", "ce_time"], ids=["readable", "broken elsewhere"])
+def test_a_subject_that_no_path_could_name_is_no_stream(subject: str, absent: str) -> None:
+    """Parked, it would wait for ever: operators could not reach it."""
+    headers = [header for header in headers_of(event_of(TICKETS[0], 1, subject=subject)) if header[0] != absent]
+    record = Record(place=PLACE, offset=0, key=None, value=b"{}", headers=headers, written_at_ms=0)
+    item = decode_record(record, {PLACE.topic: "intake"})
+    assert isinstance(item, Broken)
+    assert item.stream is None
 
 
 @given(

@@ -1,9 +1,11 @@
 """From a record to an event of a stream, or to a statement of what is wrong with it.
 
 Whatever stands in a record, the consumer must be able to store it and go on; so what PostgreSQL would refuse (a NUL
-byte, a number beyond 64 bits, a key too long for an index) is found here.
+byte, a number beyond 64 bits, a key too long for an index) is found here, and so is a subject that operators could not
+name in a path if it were parked.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -12,7 +14,8 @@ import msgspec
 from common.backbone.protocols import Broken, Delivery, Record
 from contracts.envelope import Header, UndecodableRecord, decode_event
 
-_MAX_SUBJECT = 400
+_SUBJECT = re.compile(r"[a-z_]{1,32}/[A-Za-z0-9-]{1,64}")
+"""What the paths under `/v1/admin/parked/` take."""
 _MAX_SEQ = 2**63 - 1
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
@@ -36,8 +39,10 @@ def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Br
     if event.source.rpartition("/")[2] != producer:
         # Its numbers belong to another stream; nothing here can say which.
         return Broken(record=record, stream=None, seq=0, error=f"source {event.source!r} does not write to this topic")
-    if not _is_storable(event.subject):
-        return Broken(record=record, stream=None, seq=0, error="ce_subject is too long or holds a NUL byte")
+    if not _SUBJECT.fullmatch(event.subject):
+        return Broken(
+            record=record, stream=None, seq=0, error=f"ce_subject {event.subject[:100]!r} names nothing of ours"
+        )
     if event.seq > _MAX_SEQ:
         return Broken(record=record, stream=(producer, event.subject), seq=0, error="ce_subjectseq is too large")
     return Delivery(record=record, stream=(producer, event.subject), event=event)
@@ -66,8 +71,7 @@ def _find_subject(headers: Sequence[Header]) -> str:
         subject = dict(headers).get("ce_subject", b"").decode()
     except (UnicodeDecodeError, AttributeError):
         return ""
-    kind, _, identifier = subject.partition("/")
-    return subject if kind and identifier and _is_storable(subject) else ""
+    return subject if _SUBJECT.fullmatch(subject) else ""
 
 
 def _find_seq(headers: Sequence[Header]) -> int:
@@ -76,7 +80,3 @@ def _find_seq(headers: Sequence[Header]) -> int:
     except (KeyError, TypeError, ValueError):
         return 0
     return seq if 0 < seq <= _MAX_SEQ else 0
-
-
-def _is_storable(subject: str) -> bool:
-    return len(subject) <= _MAX_SUBJECT and "\x00" not in subject
