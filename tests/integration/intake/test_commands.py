@@ -164,6 +164,9 @@ async def test_a_repeat_is_a_no_op(intake: Intake) -> None:
     assert (again.status_code, again.json()) == (200, first.json())
     assert "support-event" not in again.headers
     assert await types(intake, ticket["id"]) == told
+    other = await intake.post(ticket["id"], "resolve", RESOLUTION | {"skip_reason": "another"})
+    assert (other.status_code, other.json()["code"]) == (409, "transition_not_allowed")
+    assert await intake.show(ticket["id"]) == first.json()
 
 
 async def test_the_reopen_window(intake: Intake) -> None:

@@ -137,6 +137,19 @@ async def test_follow_ups_form_a_chain(intake: Intake) -> None:
     assert len({ticket["id"], second, third}) == 3
 
 
+async def test_words_on_two_links_at_once_open_one_follow_up(intake: Intake) -> None:
+    """On a ticket and on its cancelled follow-up: all are heard on one new ticket."""
+    ticket = await intake.open()
+    await intake.post(ticket["id"], "cancel", {"reason": "withdrawn"})
+    second = await intake.open(follow_up_of=ticket["id"])
+    await intake.post(second["id"], "cancel", {"reason": "withdrawn"})
+    answers = await asyncio.gather(*(intake.say(link, "inbound") for link in [ticket["id"], second["id"]] * 4))
+    assert {answer.status_code for answer in answers} == {201}
+    [third] = {answer.json()["ticket_id"] for answer in answers}
+    assert sorted(answer.json()["position"] for answer in answers) == list(range(1, 9))
+    assert (await intake.show(third))["follow_up_of"] == second["id"]
+
+
 async def test_a_follow_up_of_somebody_else_hears_nothing(intake: Intake) -> None:
     """A colleague may continue a ticket; the first requester's words never are shown there, nor on what follows it."""
     ticket = await intake.open(requester={"email": "anna@example.org"})

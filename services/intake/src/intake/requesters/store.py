@@ -1,4 +1,4 @@
-"""All SQL of requesters and organisations, but for the persons noted while a ticket is opened (`tickets.opening`)."""
+"""All SQL of requesters and organisations, but for the persons that `tickets.opening_store` notes with a ticket."""
 
 from datetime import datetime
 from uuid import UUID

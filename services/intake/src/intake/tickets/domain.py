@@ -102,7 +102,7 @@ class RoutingState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ticket:
-    """One ticket. `version` counts commands; what routing's events change does not raise it.
+    """One ticket. `version` rises with commands, a due `resume_at` and some messages, not with routing's events.
 
     `priority_reason` is empty where the priority follows the matrix. `moved_by` names the trigger of the last status
     move. `message_count` gives each message its position. `agent_spoke_last` says that a public agent message stands

@@ -23,8 +23,6 @@ from contracts.routing import (
 from intake.tickets.domain import Decision, RoutingState, Ticket
 from intake.tickets.lifecycle import assigned
 
-OWN = "own"
-
 
 def project(ticket: Ticket, body: Body, *, event_id: UUID) -> Decision:
     """The ticket as it is shown after one event of routing; events only where a new ticket was taken up by it."""
@@ -57,7 +55,7 @@ def _owned(ticket: Ticket, body: AssignmentAssigned, event_id: UUID) -> Decision
         assignment_id=body.assignment_id,
         owner_event_id=event_id,
     )
-    if body.kind == OWN:
+    if body.kind == "own":
         owned = _routed(owned, RoutingState.ASSIGNED, event_id)
     return assigned(owned, owner_id=body.agent_id)
 
@@ -67,7 +65,7 @@ def _released(ticket: Ticket, body: AssignmentUnassigned, event_id: UUID) -> Tic
         return ticket
     released = replace(ticket, owner_id=None, owner_tier=None, assignment_id=None, owner_event_id=event_id)
     # A hand-back may have been queued before this: then the newer state stands.
-    ended = body.kind == OWN and ticket.routing_state is RoutingState.ASSIGNED
+    ended = body.kind == "own" and ticket.routing_state is RoutingState.ASSIGNED
     return _routed(released, RoutingState.NONE, event_id) if ended else released
 
 

@@ -150,7 +150,7 @@ class OpenTicketBody(CommandModel):
     skills_hint: Skills = Field(default=[])
     tier_required: Tier = 1
     proactive: StrictBool = False
-    follow_up_of: UUID | None = None
+    follow_up_of: UUID | None = Field(default=None, description="the ticket that this one continues, whoever's it is")
 
     def wanted(self) -> NewTicket:
         """What the use case takes.

@@ -68,9 +68,7 @@ async def lock_ticket(connection: AsyncConnection, ticket_id: UUID) -> Ticket:
     Raises:
         NotFound: there is none of that id.
     """
-    return _loaded(
-        (await connection.execute(_one.with_for_update(), {"id": ticket_id})).mappings().one_or_none(), ticket_id
-    )
+    return _loaded((await connection.execute(_lock_one, {"id": ticket_id})).mappings().one_or_none(), ticket_id)
 
 
 async def lock_tickets(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> dict[UUID, Ticket]:

@@ -131,7 +131,7 @@ async def apply(
     Args:
         before: the ticket as it was locked.
         origin: who caused it, where that is not the transaction's own origin.
-        counts: whether this is a command, which raises the version.
+        counts: whether the version rises.
     Returns:
         The ticket as it now is.
     """
