@@ -9,6 +9,8 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection, MetaData, text
 
+from common.clock import SystemClock
+from common.database import Database
 from common.errors import Misconfigured, Unavailable
 from common.migrate import check_schema, migrate
 from common.settings import DatabaseSettings
@@ -103,3 +105,14 @@ async def test_reading_cannot_write_and_times_are_bounded(empty_database: str) -
                 await count(database, "subject")
         async with database.begin(ORIGIN) as tx:
             assert await tx.connection.scalar(text("show transaction_read_only")) == "off"
+
+
+async def test_migrating_and_running_refuse_a_server_without_the_tls_that_is_asked_for(empty_database: str) -> None:
+    """The tests' servers speak no TLS."""
+    settings = database_settings(empty_database).model_copy(update={"ssl_mode": "require"})
+    with pytest.raises(Unavailable, match="SSL"):
+        await migrate(settings)
+    database = Database.from_settings(settings, clock=SystemClock(), source="/frontline/test/x", application_name="x")
+    with pytest.raises(Unavailable, match="SSL"):
+        await database.connect_raw()
+    await database.close()

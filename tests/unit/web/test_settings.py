@@ -85,7 +85,16 @@ def test_all_problems_are_told_at_once() -> None:
         {"FRONTLINE_API_MAX_BODY": "1MB"},
         {"FRONTLINE_API_IDEMPOTENCY_LIFE": "8d"},
         {"FRONTLINE_INSTALLATION": "Acme Inc"},
+        {"FRONTLINE_LIFE_DRAIN_TIMEOUT": "1e300d"},
+        {"FRONTLINE_LIFE_DRAIN_TIMEOUT": "nans"},
+        {"FRONTLINE_API_MAX_BODY": "infKiB"},
+        {"FRONTLINE_DATABASE_STATEMENT_TIMEOUT": "0.4ms"},
+        {"FRONTLINE_DATABASE_LOCK_TIMEOUT": "0s"},
         {"FRONTLINE_DATABASE_URL": "mysql://a"},
+        {"FRONTLINE_DATABASE_URL": "postgres://a@b/c"},
+        {"FRONTLINE_DATABASE_URL": "postgresql://a@b:5432"},
+        {"FRONTLINE_DATABASE_URL": "postgresql://a@b:port/c"},
+        {"FRONTLINE_KAFKA_BOOTSTRAP": "localhost:port"},
         {"FRONTLINE_DATABASE_SSL_MODE": "verify-full"},
         {"FRONTLINE_DATABASE_SSL_ROOT_CERT": "/no/such/file"},
         {"FRONTLINE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"},
@@ -97,6 +106,28 @@ def test_one_wrong_value_is_one_line(changes: dict[str, str]) -> None:
     [problem] = problems_of(**changes)
     [name] = changes
     assert problem.startswith("_".join(name.split("_")[:2]))
+
+
+def test_parameters_in_the_url_are_refused_with_the_remedy() -> None:
+    """The driver would ignore some of them, and fall over others at the first connection."""
+    [problem] = problems_of(FRONTLINE_DATABASE_URL="postgresql://a:geheim@b/c?sslmode=require")
+    assert "FRONTLINE_DATABASE_SSL_MODE" in problem
+    assert "geheim" not in problem
+
+
+def test_files_that_hold_no_certificates_are_told_at_start(tmp_path: Path) -> None:
+    """Of PostgreSQL and of Kafka, authorities and our own."""
+    words = tmp_path / "words.pem"
+    words.write_text("no certificate")
+    database = {"FRONTLINE_DATABASE_SSL_MODE": "verify-full", "FRONTLINE_DATABASE_SSL_ROOT_CERT": str(words)}
+    [problem] = problems_of(**database)
+    assert problem.startswith("FRONTLINE_DATABASE_*: ssl_root_cert: ")
+    kafka = {"FRONTLINE_KAFKA_SECURITY_PROTOCOL": "SSL"}
+    [problem] = problems_of(**kafka, FRONTLINE_KAFKA_SSL_CAFILE=str(words))
+    assert problem.startswith("FRONTLINE_KAFKA_*: ssl_cafile: ")
+    own = {"FRONTLINE_KAFKA_SSL_CERTFILE": str(words), "FRONTLINE_KAFKA_SSL_KEYFILE": str(words)}
+    [problem] = problems_of(**kafka, **own)
+    assert problem.startswith("FRONTLINE_KAFKA_*: ssl_certfile: ")
 
 
 def test_secrets_never_show() -> None:

@@ -7,7 +7,6 @@ ended here, at the driver, so that `Transaction.fetch` and `Transaction.connecti
 """
 
 import logging
-import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -235,7 +234,7 @@ def _connect_arguments(settings: DatabaseSettings, application_name: str) -> dic
     return {
         "timeout": settings.connect_timeout.total_seconds(),
         "command_timeout": (settings.statement_timeout + _CLIENT_MARGIN).total_seconds(),
-        "ssl": _ssl(settings),
+        "ssl": settings.tls(),
         "server_settings": {
             "application_name": application_name,
             "timezone": "UTC",
@@ -249,18 +248,6 @@ def _connect_arguments(settings: DatabaseSettings, application_name: str) -> dic
             "tcp_keepalives_count": "3",
         },
     }
-
-
-def _ssl(settings: DatabaseSettings) -> ssl.SSLContext | str:
-    if settings.ssl_mode in ("disable", "prefer"):
-        return settings.ssl_mode
-    context = ssl.create_default_context(cafile=str(settings.ssl_root_cert) if settings.ssl_root_cert else None)
-    context.check_hostname = settings.ssl_mode == "verify-full"
-    if settings.ssl_mode == "require":
-        context.verify_mode = ssl.CERT_NONE
-    if settings.ssl_cert:
-        context.load_cert_chain(settings.ssl_cert, settings.ssl_key)
-    return context
 
 
 def _milliseconds(duration: timedelta) -> str:

@@ -38,7 +38,12 @@ async def migrate(settings: DatabaseSettings, service_migrations: Path | None = 
         Misconfigured: the database URL cannot be used.
     """
     # One connection, closed at the end: the advisory lock goes with it, however this process ends.
-    engine = create_async_engine(read_url(settings).set(drivername="postgresql+asyncpg"), pool_size=1, max_overflow=0)
+    engine = create_async_engine(
+        read_url(settings).set(drivername="postgresql+asyncpg"),
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"ssl": settings.tls(), "timeout": settings.connect_timeout.total_seconds()},
+    )
     try:
         with foreign_errors():
             async with engine.connect() as connection:

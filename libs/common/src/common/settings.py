@@ -9,11 +9,13 @@ A variable is FRONTLINE_<GROUP>_<NAME>, for instance FRONTLINE_DATABASE_URL. Thr
 """
 
 import difflib
+import math
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -30,14 +32,22 @@ def _scaled(text: str, units: Mapping[str, float]) -> float:
     number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
     unit = text[len(number) :].strip()
     try:
-        return float(number) * units[unit]
+        scaled = float(number) * units[unit]
     except (KeyError, ValueError) as malformed:
         known = ", ".join(units)
         raise ValueError(f"must be a number with a unit of {known}, for instance 5{next(iter(units))}") from malformed
+    if not math.isfinite(scaled):
+        raise ValueError("must be a finite number")
+    return scaled
 
 
 def _duration(given: object) -> object:
-    return timedelta(seconds=_scaled(given, _DURATION_UNITS)) if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    try:
+        return timedelta(seconds=_scaled(given, _DURATION_UNITS))
+    except OverflowError as absurd:
+        raise ValueError("is longer than any time can be") from absurd
 
 
 def _size(given: object) -> object:
@@ -46,6 +56,8 @@ def _size(given: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 """A length of time; as text a number with its unit: "500ms", "2s", "15m", "48h", "7d"."""
+Limit = Annotated[Duration, Field(ge=timedelta(milliseconds=1))]
+"""A limit that PostgreSQL keeps: it counts in milliseconds, and none at all would mean no limit."""
 Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 """A size; as text a number with its unit ("256KiB", "1MiB") or a bare number of bytes."""
 
@@ -64,8 +76,8 @@ class DatabaseSettings(SettingsGroup):
     pool_size: int = Field(default=10, ge=1, le=200, description="connections that one process holds at most")
     pool_timeout: Duration = Field(default=timedelta(seconds=5), description="longest wait for a free connection")
     connect_timeout: Duration = Field(default=timedelta(seconds=5), description="longest wait for a new connection")
-    statement_timeout: Duration = Field(default=timedelta(seconds=10), description="longest run of one statement")
-    lock_timeout: Duration = Field(default=timedelta(seconds=2), description="longest wait for a row lock")
+    statement_timeout: Limit = Field(default=timedelta(seconds=10), description="longest run of one statement")
+    lock_timeout: Limit = Field(default=timedelta(seconds=2), description="longest wait for a row lock")
     ssl_mode: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = Field(
         default="prefer", description="TLS towards PostgreSQL, in libpq's words"
     )
@@ -75,13 +87,27 @@ class DatabaseSettings(SettingsGroup):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if not self.url.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("url must begin with postgresql://")
+        _check_database_url(self.url.get_secret_value())
         if self.ssl_mode.startswith("verify") and self.ssl_root_cert is None:
             raise ValueError(f"ssl_mode {self.ssl_mode} needs ssl_root_cert")
         _check_pair(self.ssl_cert, self.ssl_key, "ssl_cert and ssl_key go together")
         _check_files(self.ssl_root_cert, self.ssl_cert, self.ssl_key)
+        self.tls()
         return self
+
+    def tls(self) -> ssl.SSLContext | str:
+        """What the driver takes as its `ssl`: a context, or the mode where nothing is verified.
+
+        Raises:
+            ValueError: a certificate or key cannot be read; names the setting.
+        """
+        if self.ssl_mode in ("disable", "prefer"):
+            return self.ssl_mode
+        context = _tls_context(self.ssl_root_cert, self.ssl_cert, self.ssl_key, names=("ssl_root_cert", "ssl_cert"))
+        context.check_hostname = self.ssl_mode == "verify-full"
+        if self.ssl_mode == "require":
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 class KafkaSettings(SettingsGroup):
@@ -111,19 +137,23 @@ class KafkaSettings(SettingsGroup):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
         _check_pair(self.ssl_certfile, self.ssl_keyfile, "ssl_certfile and ssl_keyfile go together")
         _check_files(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
+        _check_brokers(self.bootstrap)
+        self.client_arguments()
         return self
 
     def client_arguments(self) -> dict[str, object]:
-        """What every aiokafka client takes: addresses and security."""
+        """What every aiokafka client takes: addresses and security.
+
+        Raises:
+            ValueError: a certificate or key cannot be read; names the setting.
+        """
         arguments: dict[str, object] = {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.security_protocol,
         }
         if self.security_protocol.endswith("SSL"):
-            context = ssl.create_default_context(cafile=self.ssl_cafile)
-            if self.ssl_certfile is not None:
-                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
-            arguments["ssl_context"] = context
+            names = ("ssl_cafile", "ssl_certfile")
+            arguments["ssl_context"] = _tls_context(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile, names=names)
         if self.security_protocol.startswith("SASL") and self.sasl_password is not None:
             arguments["sasl_mechanism"] = self.sasl_mechanism
             arguments["sasl_plain_username"] = self.sasl_username
@@ -348,3 +378,40 @@ def _check_files(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not path.is_file():
             raise ValueError(f"no such file: {path}")
+
+
+def _check_database_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as malformed:
+        raise ValueError("url must look like postgresql://user@host:5432/name") from malformed
+    if parts.scheme != "postgresql":
+        raise ValueError("url must begin with postgresql://")
+    if parts.query or parts.fragment:
+        raise ValueError("url takes no parameters; for TLS set FRONTLINE_DATABASE_SSL_MODE and its like")
+    if not parts.path.strip("/"):
+        raise ValueError("url must name the database: postgresql://user@host:5432/name")
+
+
+def _check_brokers(bootstrap: str) -> None:
+    for broker in bootstrap.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) <= 65535:
+            raise ValueError(f"bootstrap must be host:port, by commas; {broker.strip()!r} is not")
+
+
+def _tls_context(
+    authorities: Path | None, certificate: Path | None, key: Path | None, *, names: tuple[str, str]
+) -> ssl.SSLContext:
+    """A client's context. `names` are the settings of authorities and certificate, for the error."""
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+    except OSError as unusable:  # SSLError is one
+        raise ValueError(f"{names[0]}: {authorities} holds no certificates that can be read: {unusable}") from unusable
+    if certificate is not None:
+        try:
+            context.load_cert_chain(certificate, key)
+        except OSError as unusable:
+            raise ValueError(f"{names[1]}: {certificate} and its key cannot be used: {unusable}") from unusable
+    return context
