@@ -22,6 +22,7 @@ from tests.support.backbone import (
     Inbox,
     count,
     event_of,
+    headers_of,
     inbox,
     no_beat,
     running,
@@ -272,3 +273,24 @@ async def test_a_subject_that_meets_a_lock_holds_up_no_redrive_behind_it(
         clock.move(timedelta(seconds=10))
         assert await redrive(service)
         assert await service.parked() == {}
+
+
+async def test_what_does_not_say_its_number_cannot_follow_over_a_gap(
+    servers: Servers, empty_database: str, topic_prefix: str
+) -> None:
+    ticket = new_id()
+    async with inbox(servers, empty_database, topic_prefix) as service:
+        headers = [header for header in headers_of(event_of(ticket, 1)) if header[0] != "ce_subjectseq"]
+        await write_raw(service, [(b"k", headers, b"{}")])
+
+        async def is_parked() -> bool:
+            return bool(await service.parked())
+
+        async with running(service.consume):
+            await eventually(is_parked)
+        with pytest.raises(Conflict, match="discard it"):
+            async with service.database.begin(ORIGIN) as tx:
+                await redrive_parked(
+                    tx, source="intake", subject=f"ticket/{ticket}", actor="client:ops", reason="lost", over_gap=True
+                )
+        assert await count(service.database, "subject_cursor") == 0

@@ -76,6 +76,42 @@ async def test_redrive_and_discard_are_kept_with_who_and_why(notes: Notes) -> No
         ]
 
 
+async def add_poison(notes: Notes, count: int) -> None:
+    """Keep some records that nothing could be made of."""
+    async with notes.database.begin(Origin(actor="service:test")) as tx:
+        await tx.connection.execute(
+            text(
+                "insert into poison_record (topic, partition, position, headers, payload, error, seen_at)"
+                " select 'support.intake.v1', n % 2, n, :headers, 'x', 'no subject', :now"
+                " from generate_series(1, cast(:count as int)) n"
+            ),
+            {"headers": b"\x90", "now": tx.now, "count": count},
+        )
+
+
+async def test_poison_is_listed_page_by_page_and_discarded_with_a_reason(notes: Notes) -> None:
+    """Until nothing is left, so that the alarm on it can end."""
+    await add_poison(notes, 5)
+    read, write = notes.key("ops:read"), notes.key("ops:write", client_id="ops")
+    page = (await notes.http.get("/v1/admin/poison?limit=2", headers=read)).json()
+    offsets = [item["offset"] for item in page["items"]]
+    while page["next_cursor"]:
+        page = (await notes.http.get(f"/v1/admin/poison?limit=2&cursor={page['next_cursor']}", headers=read)).json()
+        offsets += [item["offset"] for item in page["items"]]
+    assert offsets == [5, 4, 3, 2, 1]
+    path = "/v1/admin/poison/support.intake.v1/1/3/discard"
+    check_problem(await notes.http.post(path, json={"reason": " "}, headers=write), 400, "invalid_input")
+    check_problem(await notes.http.post(path, json={"reason": "x"}, headers=read), 403, "scope_missing")
+    discarded = await notes.http.post(path, json={"reason": "a stranger's"}, headers=write)
+    assert discarded.json() == {"topic": "support.intake.v1", "partition": 1, "offset": 3}
+    check_problem(await notes.http.post(path, json={"reason": "x"}, headers=write), 404, "not_found")
+    assert (await notes.http.get("/v1/admin/consumers", headers=read)).json()["poison_records"] == 4
+    async with notes.database.read() as connection:
+        columns = "action, source, subject, payload, actor, reason"
+        [kept] = await connection.execute(text(f"select {columns} from parking_action"))  # noqa: S608 - our own words
+    assert tuple(kept) == ("discard_poison", "support.intake.v1", "1/3", b"x", "client:ops", "a stranger's")
+
+
 async def test_outbox_and_consumers(notes: Notes) -> None:
     """What waits to go out, and how far each partition is read."""
     await notes.http.post("/v1/notes", json={"text": "x"}, headers={"idempotency-key": "k"})

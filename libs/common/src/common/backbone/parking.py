@@ -34,7 +34,15 @@ _EVENTS = text(
 _POISON = text(
     """
     select topic, partition, position, key, headers, payload, error, seen_at from poison_record
-    order by seen_at desc, topic, partition, position desc limit :limit
+    where cast(:seen_at as timestamptz) is null
+      or (seen_at, position, topic || '/' || partition) < (:seen_at, :position, :place)
+    order by seen_at desc, position desc, topic || '/' || partition desc limit :limit
+    """
+)
+_TAKE_POISON = text(
+    """
+    delete from poison_record where topic = :topic and partition = :partition and position = :position
+    returning topic, partition, position, key, headers, payload
     """
 )
 _LOCK = text("select 1 from parked_subject where source = :source and subject = :subject for update")
@@ -108,6 +116,11 @@ class PoisonRecord:
     error: str
     seen_at: datetime
 
+    @property
+    def sort_key(self) -> tuple[datetime, int, str]:
+        """Where it stands in a list: (first seen, offset, "<topic>/<partition>")."""
+        return self.seen_at, self.record.offset, _place_of(self.record)
+
 
 async def list_parked(
     connection: AsyncConnection, *, after: tuple[str, str] = ("", ""), reason: str = "", limit: int = 100
@@ -122,17 +135,19 @@ async def list_parked(
 
 
 async def get_parked(
-    connection: AsyncConnection, *, source: str, subject: str
+    connection: AsyncConnection, *, source: str, subject: str, limit: int = 200
 ) -> tuple[ParkedSubject, list[ParkedEvent]]:
-    """One parked subject and everything that waits behind it, in the order in which it will be applied.
+    """One parked subject and what waits behind it, in the order in which it will be applied.
 
+    Args:
+        limit: how many events at most; the subject says how many there are.
     Raises:
         NotFound: it is not parked.
     """
     found = await _list_summaries(connection, only=(source, subject))
     if not found:
         raise NotFound(f"{subject} of {source} is not parked")
-    return found[0], await list_events(connection, source=source, subject=subject)
+    return found[0], await list_events(connection, source=source, subject=subject, limit=limit)
 
 
 async def list_events(
@@ -143,10 +158,37 @@ async def list_events(
     return [ParkedEvent(seq=row.seq, record=_record(row, key=None)) for row in found]
 
 
-async def list_poison(connection: AsyncConnection, *, limit: int = 100) -> list[PoisonRecord]:
-    """Records that no subject could be found for, newest first."""
-    found = await connection.execute(_POISON, {"limit": limit})
+async def list_poison(
+    connection: AsyncConnection, *, after: tuple[datetime, int, str] | None = None, limit: int = 100
+) -> list[PoisonRecord]:
+    """Records that no subject could be found for, newest first.
+
+    Args:
+        after: the sort key of the last one seen.
+    """
+    seen_at, position, place = after or (None, 0, "")
+    found = await connection.execute(
+        _POISON, {"seen_at": seen_at, "position": position, "place": place, "limit": limit}
+    )
     return [PoisonRecord(record=_record(row, key=row.key), error=row.error, seen_at=row.seen_at) for row in found]
+
+
+async def discard_poison(tx: Transaction, *, place: Place, offset: int, actor: str, reason: str) -> None:
+    """Be done with a poison record: it leaves the list and is kept with the reason, as subject "<partition>/<offset>".
+
+    Raises:
+        NotFound: there is no such record.
+        Conflict: code "reason_required".
+    """
+    if not reason.strip():
+        raise Conflict("say why this record is given up", code="reason_required")
+    where = {"topic": place.topic, "partition": place.partition, "position": offset}
+    found = (await tx.connection.execute(_TAKE_POISON, where)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no poison record at {offset} of partition {place.partition} of {place.topic}")
+    stream = {"source": place.topic, "subject": f"{place.partition}/{offset}"}
+    event = ParkedEvent(seq=0, record=_record(found, key=found.key))
+    await _note(tx, stream, "discard_poison", actor=actor, reason=reason, event=event)
 
 
 async def redrive_parked(
@@ -159,11 +201,14 @@ async def redrive_parked(
         over_gap: the missing events are lost: let the first parked one follow whatever was applied last.
     Raises:
         NotFound: it is not parked.
+        Conflict: code "number_unknown": nothing can follow a record that does not say its number; discard it.
     """
     stream = {"source": source, "subject": subject}
     await _lock(tx, stream)
     if over_gap:
         for event in await list_events(tx.connection, **stream, limit=1):
+            if not event.seq:
+                raise Conflict("the first record does not say its number: discard it", code="number_unknown")
             await tx.connection.execute(_MOVE_CURSOR, {**stream, "seq": event.seq - 1, "id": _NOBODY})
     await tx.connection.execute(_RETRY, {**stream, "now": tx.now})
     await _note(tx, stream, "redrive_over_gap" if over_gap else "redrive", actor=actor, reason=reason)
@@ -253,6 +298,10 @@ async def _list_summaries(
         },
     )
     return [ParkedSubject(**row) for row in found.mappings()]
+
+
+def _place_of(record: Record) -> str:
+    return f"{record.place.topic}/{record.place.partition}"
 
 
 def _record(row: Row[Any], *, key: bytes | None) -> Record:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from common.backbone import parking, status
-from common.backbone.protocols import Record
+from common.backbone.protocols import Place, Record
 from common.web.access import needs_scope
 from common.web.cursors import decode_cursor, encode_cursor
 from common.web.dependencies import CurrentConnection, CurrentTransaction
@@ -28,6 +28,9 @@ commands = APIRouter(
 Source = Annotated[str, Path(pattern=r"^[a-z]{1,32}$", description="The producing service")]
 Kind = Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", description="The part of the subject before the slash")]
 SubjectId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="The part behind it")]
+Topic = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,249}$", description="The topic that holds the record")]
+Partitioned = Annotated[int, Path(ge=0, lt=2**31, description="Its partition")]
+Offset = Annotated[int, Path(ge=0, lt=2**63, description="Its offset")]
 
 
 class OutboxShard(ResponseModel):
@@ -129,6 +132,20 @@ class Discard(CommandModel):
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
 
 
+class DiscardPoison(CommandModel):
+    """Be done with a record that no subject could be found for; why is kept."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+
+
+class PoisonDiscarded(ResponseModel):
+    """The record that is no longer listed."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 class Acted(ResponseModel):
     """What was done."""
 
@@ -168,18 +185,33 @@ async def list_parked(
 @queries.get("/parked/{source}/{kind}/{subject_id}")
 async def get_parked(source: Source, kind: Kind, subject_id: SubjectId, connection: CurrentConnection) -> ParkedDetails:
     """One parked subject and the first records behind it."""
-    parked, events = await parking.get_parked(connection, source=source, subject=f"{kind}/{subject_id}")
-    records = [ParkedRecord(seq=event.seq, **_shown(event.record)) for event in events[:_SHOWN_EVENTS]]
+    parked, events = await parking.get_parked(
+        connection, source=source, subject=f"{kind}/{subject_id}", limit=_SHOWN_EVENTS
+    )
+    records = [ParkedRecord(seq=event.seq, **_shown(event.record)) for event in events]
     return ParkedDetails(records=records, **asdict(parked))
 
 
 @queries.get("/poison")
-async def list_poison(connection: CurrentConnection, limit: Limit = 50) -> Page[Poison]:
+async def list_poison(connection: CurrentConnection, limit: Limit = 50, cursor: Cursor = None) -> Page[Poison]:
     """Records that could not even be parked, the newest first."""
-    found = await parking.list_poison(connection, limit=limit)
-    return Page[Poison](
-        items=[Poison(error=poison.error, seen_at=poison.seen_at, **_shown(poison.record)) for poison in found]
+    after = decode_cursor(cursor, datetime, int, str)
+    found = await parking.list_poison(connection, after=after, limit=limit + 1)
+    shown = found[:limit]
+    items = [Poison(error=poison.error, seen_at=poison.seen_at, **_shown(poison.record)) for poison in shown]
+    following = encode_cursor(*shown[-1].sort_key) if len(found) > limit else None
+    return Page[Poison](items=items, next_cursor=following)
+
+
+@commands.post("/poison/{topic}/{partition}/{offset}/discard")
+async def discard_poison(
+    topic: Topic, partition: Partitioned, offset: Offset, command: DiscardPoison, tx: CurrentTransaction
+) -> PoisonDiscarded:
+    """Be done with a poison record, so that its alarm can end; it is kept with the reason."""
+    await parking.discard_poison(
+        tx, place=Place(topic, partition), offset=offset, actor=tx.origin.actor, reason=command.reason
     )
+    return PoisonDiscarded(topic=topic, partition=partition, offset=offset)
 
 
 @commands.post("/parked/{source}/{kind}/{subject_id}/redrive")
@@ -191,7 +223,7 @@ async def redrive_parked(
     await parking.redrive_parked(
         tx, source=source, subject=subject, actor=tx.origin.actor, reason=command.reason, over_gap=command.over_gap
     )
-    parked, _ = await parking.get_parked(tx.connection, source=source, subject=subject)
+    parked, _ = await parking.get_parked(tx.connection, source=source, subject=subject, limit=0)
     return Acted(source=source, subject=subject, action="redrive", events=parked.events)
 
 
