@@ -170,7 +170,7 @@ async def test_work_is_commanded_by_its_version(routing: Routing) -> None:
     assert (await post(routing, f"{path}/assign", body)).status_code == 428
     assert (await post(routing, f"{path}/assign", body, if_match='"99"')).status_code == 412
     stranger = await post(routing, f"{path}/assign", {"agent_id": str(new_id())}, if_match=tag)
-    assert stranger.status_code == 404
+    assert (stranger.status_code, stranger.json()["errors"][0]["pointer"]) == (400, "/agent_id")
     assigned = await post(routing, f"{path}/assign", body, if_match=tag)
     assert (assigned.status_code, assigned.json()["assignment"]["method"]) == (200, "manual")
 

@@ -10,7 +10,7 @@ from common.errors import Conflict, Refused, StaleVersion
 from common.transaction import Origin
 from routing.agents.domain import AgentInactive
 from routing.queues.domain import CATCH_ALL_ID
-from routing.work import usecases
+from routing.work import pulling, usecases
 from routing.work.item import NotAssigned, WorkDone
 from routing.work.usecases import NoRoom, NotEligible
 from tests.integration.routing.conftest import Routing, needs
@@ -118,11 +118,11 @@ async def test_pulling_takes_the_tickets_in_the_order_of_the_rule(routing: Routi
     pulled = []
     for _ in range(3):
         async with routing.begin() as tx:
-            pulled.append((await usecases.pull_next(tx, CATCH_ALL_ID, agent)).item.ticket_id)
+            pulled.append((await pulling.pull_next(tx, CATCH_ALL_ID, agent)).item.ticket_id)
     assert pulled == [close, urgent, late]
     with pytest.raises(Conflict, match="nothing waits"):
         async with routing.begin() as tx:
-            await usecases.pull_next(tx, CATCH_ALL_ID, agent)
+            await pulling.pull_next(tx, CATCH_ALL_ID, agent)
     assert await routing.violations() == {}
 
 
@@ -197,7 +197,7 @@ async def test_many_pull_at_once_and_each_gets_another_ticket(routing: Routing) 
 
     async def pull(number: int) -> UUID:
         async with routing.begin() as tx:
-            return (await usecases.pull_next(tx, CATCH_ALL_ID, agents[number % 10])).item.ticket_id
+            return (await pulling.pull_next(tx, CATCH_ALL_ID, agents[number % 10])).item.ticket_id
 
     pulled = await asyncio.gather(*(pull(number) for number in range(20)))
     assert len(set(pulled)) == 20

@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 
 from common.errors import Forbidden
+from common.transaction import Transaction
+from routing.agents.domain import Agent
 from routing.work import usecases
 from routing.work.offering import OfferEnded
 from tests.integration.routing.conftest import Routing
@@ -181,4 +183,46 @@ async def test_who_leaves_hands_everything_back(routing: Routing) -> None:
     heir = await routing.agent()
     await decider.decide_once()
     assert await routing.load(heir) > 0
+    assert await routing.violations() == {}
+
+
+async def test_an_offer_made_while_the_agent_leaves_is_taken_back(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decider commits between the list of the agent's offers and the lock of the agent."""
+    await routing.offer_mode()
+    agent = await routing.agent()
+    ticket = await routing.open()
+    decider = await routing.decider()
+    lock = usecases.lock_agent
+
+    async def decide_then_lock(tx: Transaction, agent_id: UUID) -> Agent:
+        await decider.decide_once()
+        return await lock(tx, agent_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(usecases, "lock_agent", decide_then_lock)
+        async with routing.begin() as tx:
+            await usecases.set_presence(tx, agent, "offline", set_by="agent")
+    await offered(routing, ticket)
+    await routing.fire_due()
+    assert (await routing.look_at_agent(agent)).open_offers == 0
+    assert (await routing.told(ticket))[-1] == "assignment.offer_rescinded"
+    assert await routing.violations() == {}
+
+
+async def test_who_is_set_away_loses_the_other_offers_too(routing: Routing) -> None:
+    await routing.offer_mode()
+    agent = await routing.agent(max_offers=3)
+    decider = await routing.decider()
+    for _ in range(3):
+        ticket = await routing.open()
+        await decider.decide_once()
+        routing.clock.move(timedelta(seconds=30))
+    assert (await routing.look_at_agent(agent)).open_offers == 3
+    routing.clock.move(timedelta(seconds=65))
+    await routing.fire_due()
+    shown = await routing.look_at_agent(agent)
+    assert (shown.presence, shown.open_offers, shown.load_quarters) == ("away", 0, 0)
+    assert (await routing.told(ticket))[-1] == "assignment.offer_rescinded"
     assert await routing.violations() == {}

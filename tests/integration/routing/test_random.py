@@ -10,7 +10,7 @@ from common.errors import Refused
 from contracts.intake import TicketPriorityChanged
 from routing.queues.domain import CATCH_ALL_ID
 from routing.queues.usecases import change_queue, get_queue
-from routing.work import usecases
+from routing.work import pulling, usecases
 from routing.work.decider import Decider
 from tests.integration.routing.conftest import Routing, needs
 
@@ -105,7 +105,7 @@ class Walk:
 
     async def pull(self) -> None:
         async with self.routing.begin() as tx:
-            await usecases.pull_next(tx, CATCH_ALL_ID, self.chance.choice(self.agents))
+            await pulling.pull_next(tx, CATCH_ALL_ID, self.chance.choice(self.agents))
 
     async def mode(self) -> None:
         async with self.routing.begin() as tx:

@@ -64,7 +64,7 @@ def names(events: tuple[Body, ...]) -> list[str]:
 
 def test_assigning_ends_what_was_missing_and_counts_a_version() -> None:
     work, events = moves.assign(waiting(missing=("skill net",), hand_backs=2), taking())
-    assert (work.item.state, work.item.missing, work.item.hand_backs) == (ASSIGNED, (), 0)
+    assert (work.item.state, work.item.missing, work.item.hand_backs) == (ASSIGNED, (), 2)
     assert work.item.version == waiting().item.version + 1
     assert names(events) == ["assignment.assigned"]
 
@@ -152,7 +152,7 @@ def test_describing_moves_waiting_work_unless_a_person_chose_the_desk() -> None:
     assert moves.describe(work, desk=other, **told) == (work, ())
     work, events = moves.describe(owned(), desk=other, **told)
     assert (work.item.queue_id, names(events)) == (other[0], [])
-    pinned, _ = moves.move(waiting(), desk=DESK)
+    pinned, _ = moves.move(waiting(), desk=DESK, pinned=True)
     work, events = moves.describe(pinned, desk=other, **told)
     assert (work.item.queue_id, names(events)) == (CATCH_ALL_ID, [])
 

@@ -28,7 +28,7 @@ from routing import queries
 from routing.agents.schemas import AgentShown, show_agent
 from routing.queues.schemas import WhyShown
 from routing.queues.usecases import get_queue
-from routing.work import usecases
+from routing.work import pulling, usecases
 from routing.work.item import HAND_BACKS_TO_ATTENTION, Work
 from routing.work.schemas import (
     AssignBody,
@@ -162,7 +162,7 @@ async def pull_next(
     queue_id: UUID, command: PullBody, tx: CurrentTransaction, _key: IdempotencyKey, response: Response
 ) -> WorkShown:
     """Give the agent the ticket of this desk that is next by the rule; 409 nothing_to_pull where there is none."""
-    return _answer(response, await usecases.pull_next(tx, queue_id, command.agent_id))
+    return _answer(response, await pulling.pull_next(tx, queue_id, command.agent_id))
 
 
 @commands.post("/offers/{offer_id}/accept", dependencies=[AGENTS_WRITE])

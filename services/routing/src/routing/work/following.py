@@ -14,6 +14,7 @@ from routing.agents.domain import Agent
 from routing.agents.usecases import lock_agents
 from routing.queues.domain import Queue, choose_queue, weight_of
 from routing.queues.usecases import list_queues
+from routing.tickets.domain import Ticket
 from routing.tickets.usecases import TicketChange, follow_tickets
 from routing.work import moves, offering, store
 from routing.work.item import DONE, Work, new_item
@@ -86,6 +87,7 @@ class _Batch:
             case TicketStatusChanged(new=status):
                 work = self._move(change, work, status)
             case MessageAdded() as message if is_reply(message):
+                work = self._tell(change, moves.forget_hand_backs(work))
                 work = self._reply(change, work, message, at=at)
             case _:
                 pass
@@ -100,7 +102,7 @@ class _Batch:
     def _describe(self, change: TicketChange, work: Work) -> Work:
         """Bring what the work asks for in line with the ticket's facts."""
         ticket = change.after
-        queue = choose_queue(self.queues, ticket.facts())
+        chosen = choose_queue(self.queues, ticket.facts())
         if ticket.priority != work.item.priority:
             work = self._tell(
                 change,
@@ -108,19 +110,21 @@ class _Batch:
                     work,
                     priority=ticket.priority,
                     weight=weight_of(ticket.priority),
-                    tau_s=queue.target_s(ticket.priority),
+                    tau_s=self._desk_of(work, chosen).target_s(ticket.priority),
                 ),
             )
-        return self._tell(
-            change,
-            moves.describe(
-                work,
-                desk=(queue.queue_id, queue.pool),
-                needs=ticket.skills,
-                tier_required=ticket.tier_required,
-                language=ticket.language,
-            ),
-        )
+        described = _describe(work, ticket, chosen)
+        if work.offer is not None and described[0] != work:
+            # Whom it is offered to may lack what it asks for now.
+            work = self._tell(change, offering.rescind(work, at=change.event.time, reason="changed"))
+            described = _describe(work, ticket, chosen)
+        return self._tell(change, described)
+
+    def _desk_of(self, work: Work, chosen: Queue) -> Queue:
+        """Where the ticket belongs: at the desk that its facts choose, unless a person chose another one."""
+        if not work.item.pinned:
+            return chosen
+        return next((queue for queue in self.queues if queue.queue_id == work.item.queue_id), chosen)
 
     def _move(self, change: TicketChange, work: Work, status: str) -> Work:
         ticket = change.after
@@ -155,3 +159,13 @@ class _Batch:
 
     def _tell(self, change: TicketChange, move: Change) -> Work:
         return tell(self.tx, move, origin=caused_by(change.event, service="routing"))
+
+
+def _describe(work: Work, ticket: Ticket, queue: Queue) -> Change:
+    return moves.describe(
+        work,
+        desk=(queue.queue_id, queue.pool),
+        needs=ticket.skills,
+        tier_required=ticket.tier_required,
+        language=ticket.language,
+    )

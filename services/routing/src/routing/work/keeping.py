@@ -73,6 +73,12 @@ async def keep(tx: Transaction, before: Mapping[UUID, Work], after: Sequence[Wor
         await note_changes(tx, InputKind.WORK, pools[pool], pool=pool)
 
 
+async def keep_one(tx: Transaction, before: Work, after: Work) -> Work:
+    """Keep one work; returns it as it is afterwards."""
+    await keep(tx, {before.item.ticket_id: before}, [after])
+    return after
+
+
 async def save(tx: Transaction, before: Mapping[UUID, Work], after: Sequence[Work]) -> None:
     """Save works and the timers of their offers, but no loads: the decider raises those by its guarded statement."""
     await store.save_works(tx.connection, before, after)

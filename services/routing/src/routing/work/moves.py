@@ -88,12 +88,23 @@ def describe(
     return replace(work, item=moved), (tell_enqueued(moved, "requeued"),)
 
 
-def move(work: Work, *, desk: tuple[UUID, str]) -> Change:
-    """Put queued work at a desk by hand; no match rule moves it away again."""
+def move(work: Work, *, desk: tuple[UUID, str], pinned: bool) -> Change:
+    """Put queued work at a desk by hand.
+
+    Args:
+        pinned: no match rule moves it away again.
+    Raises:
+        WorkDone: the ticket does not wait.
+    """
     if work.item.state != QUEUED:
         raise WorkDone("the ticket does not wait for an agent")
-    item = _next(replace(work.item, queue_id=desk[0], pool=desk[1], pinned=True, ring=1, missing=()))
+    item = _next(settle(work, desk=desk, pinned=pinned).item)
     return replace(work, item=item), (tell_enqueued(item, "requeued"),)
+
+
+def settle(work: Work, *, desk: tuple[UUID, str], pinned: bool) -> Work:
+    """The work at another desk, which is told with the move that follows: there rings and gaps count anew."""
+    return replace(work, item=replace(work.item, queue_id=desk[0], pool=desk[1], pinned=pinned, ring=1, missing=()))
 
 
 def weigh(work: Work, *, priority: str, weight: int, tau_s: int) -> Change:
@@ -166,7 +177,7 @@ def assign(work: Work, taking: Taking) -> Change:
     if old is not None:
         ended = (*ended, replace(old, ended_at=taking.at, end_reason="reassigned"))
         told.append(_tell_unassigned(old, "reassigned"))
-    taken = _next(replace(item, state=ASSIGNED, hand_backs=0, missing=()))
+    taken = _next(replace(item, state=ASSIGNED, missing=()))
     return Work(item=taken, assignment=assignment, ended=ended), tuple(told)
 
 
@@ -201,7 +212,7 @@ def finish(work: Work, *, at: datetime, reason: str) -> Change:
         ended = (*ended, replace(work.assignment, ended_at=at, end_reason=reason))
         told.append(_tell_unassigned(work.assignment, reason))
     told.append(WorkDequeued(ticket_id=work.item.ticket_id, reason=reason))
-    item = _next(replace(work.item, state=DONE, missing=(), excluded={}, paused_at=None))
+    item = _next(replace(work.item, state=DONE, hand_backs=0, missing=(), excluded={}, paused_at=None))
     return Work(item=item, ended=ended), tuple(told)
 
 
@@ -220,6 +231,13 @@ def reopen(work: Work, *, at: datetime) -> Change:
     )
     after, events = enqueue(item, "reopened")
     return replace(after, ended=work.ended), events
+
+
+def forget_hand_backs(work: Work) -> Change:
+    """An agent answered the customer, so the row of hand-backs is broken."""
+    if not work.item.hand_backs:
+        return work, ()
+    return replace(work, item=_next(replace(work.item, hand_backs=0))), ()
 
 
 def relax(work: Work, ring: int, lowered: Sequence[SkillNeed]) -> Change:

@@ -4,13 +4,11 @@ Locks are taken in one order everywhere: work items by id, then agents by id. Th
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.errors import Conflict, Forbidden, NotFound, StaleVersion
+from common.errors import Conflict, Forbidden, InvalidInput, NotFound, StaleVersion
 from common.ids import new_id
 from common.timers import set_timers
 from common.transaction import Transaction
@@ -19,7 +17,6 @@ from routing.agents.usecases import (
     count_missed_offer,
     deactivate_agent,
     forget_missed_offers,
-    get_agent,
     lock_agent,
     lock_agents,
 )
@@ -29,16 +26,13 @@ from routing.queues.usecases import get_queue, list_queues
 from routing.tickets.domain import Ticket
 from routing.tickets.usecases import list_tickets
 from routing.work import moves, offering, store
-from routing.work.domain import Policy, WorkFacts
-from routing.work.engine import Engine
-from routing.work.facts import agent_facts, shortfalls, to_micros, work_facts
+from routing.work.domain import WorkFacts
+from routing.work.facts import shortfalls, work_facts
 from routing.work.item import DONE, Work, WorkDone, new_item
-from routing.work.keeping import AGENT_LEFT_TIMER, keep, tell
-from routing.work.moves import Taking
+from routing.work.keeping import AGENT_LEFT_TIMER, keep, keep_one, tell
 from routing.work.offering import MISSED_IN_A_ROW, OfferEnded
+from routing.work.pulling import taking_of
 
-_PULL_LOOKS_AT = 500
-"""Tickets of a desk, those due first, that a pull chooses from."""
 _LEAVING_PAGE = 200
 """Tickets of an agent who left that one transaction takes back."""
 
@@ -63,7 +57,8 @@ async def assign_by_hand(
     Args:
         override_reason: where not empty, capacity and eligibility do not count, and the event says why.
     Raises:
-        NotFound: routing knows no such ticket or agent.
+        NotFound: routing knows no such ticket.
+        InvalidInput: there is no such agent.
         StaleVersion: the work changed since `if_match`.
         WorkDone: the ticket needs no agent.
         AgentInactive: the agent has left; no override helps.
@@ -73,14 +68,14 @@ async def assign_by_hand(
     agents = await lock_agents(tx, sorted({agent_id, before.holder or agent_id}))
     agent = agents.get(agent_id)
     if agent is None:
-        raise NotFound("there is no such agent")
+        raise InvalidInput("there is no such agent", pointers=[("/agent_id", "no such agent")])
     work = tell(tx, offering.rescind(before, at=tx.now, reason="assigned"))
     if work.assignment is None or work.assignment.agent_id != agent_id:
         held = before.offer.quarters if before.offer and before.offer.agent_id == agent_id else 0
         queue = await get_queue(tx.connection, before.item.queue_id)
         _check_by_hand(agent, work, queue, held=held, override_reason=override_reason)
-    taking = _taking(tx, agent, "manual", override_reason=override_reason)
-    return await _keep_one(tx, before, tell(tx, moves.assign(work, taking)))
+    taking = taking_of(agent, "manual", at=tx.now, override_reason=override_reason)
+    return await keep_one(tx, before, tell(tx, moves.assign(work, taking)))
 
 
 async def unassign(tx: Transaction, ticket_id: UUID, *, if_match: int) -> Work:
@@ -91,75 +86,36 @@ async def unassign(tx: Transaction, ticket_id: UUID, *, if_match: int) -> Work:
         NotAssigned: nobody owns the ticket.
     """
     before = await _lock_for(tx, ticket_id, if_match)
-    return await _keep_one(tx, before, await _hand_back(tx, before, reason="manual", cause="returned"))
+    until = tx.now + (await get_queue(tx.connection, before.item.queue_id)).exclusion
+    change = moves.hand_back(before, at=tx.now, reason="manual", cause="returned", excluded_until=until)
+    return await keep_one(tx, before, tell(tx, change))
 
 
 async def requeue(tx: Transaction, ticket_id: UUID, *, if_match: int, queue_id: UUID | None) -> Work:
     """Put the ticket back into a queue, whoever has it; its enqueue time stays.
 
     Args:
-        queue_id: the desk to wait at from now on; None lets the match rules choose.
+        queue_id: the desk to wait at from now on, whatever its facts; None lets the match rules choose, now and
+            whenever the facts change.
     Raises:
-        NotFound: routing knows no such ticket or desk.
+        NotFound: routing knows no such ticket.
+        InvalidInput: there is no such desk.
         StaleVersion: the work changed since `if_match`.
         WorkDone: the ticket needs no agent.
     """
     before = await _lock_for(tx, ticket_id, if_match)
     if before.item.state == DONE:
         raise WorkDone
-    queue = await get_queue(tx.connection, queue_id) if queue_id else await _choose(tx, ticket_id)
-    desk = (queue.queue_id, queue.pool)
+    queue = await _named_queue(tx.connection, queue_id) if queue_id else await _choose(tx, ticket_id)
+    desk, pinned = (queue.queue_id, queue.pool), queue_id is not None
     work = tell(tx, offering.rescind(before, at=tx.now, reason="requeued"))
     if work.assignment is not None:
-        work = await _hand_back(tx, work, reason="requeued", cause="requeued")
-    if queue.queue_id != work.item.queue_id or queue_id is not None:
-        work = tell(tx, moves.move(work, desk=desk))
-    return await _keep_one(tx, before, work)
-
-
-async def pull_next(tx: Transaction, queue_id: UUID, agent_id: UUID) -> Work:
-    """Give an agent the ticket of a desk that the rule would give first, now and without asking others.
-
-    Exclusions and presence do not count, since the agent asks; capacity, tier, skills and language do.
-
-    Raises:
-        NotFound: there is no such desk or agent.
-        AgentInactive: the agent has left.
-        Conflict: `nothing_to_pull`.
-    """
-    queue = await get_queue(tx.connection, queue_id)
-    asking = await get_agent(tx.connection, agent_id)
-    if not asking.active:
-        raise AgentInactive
-    for ticket_id in await _rank_for(tx, queue, asking):
-        # Passing over what another transaction holds keeps the order of locks: no waiting with a lock in hand.
-        before = (await store.lock_works(tx.connection, [ticket_id], skip_locked=True)).get(ticket_id)
-        if before is None or not before.item.is_waiting or before.item.queue_id != queue_id:
-            continue
-        agent = await lock_agent(tx, agent_id)
-        if not agent.active:
-            raise AgentInactive
-        if agent.has_room(before.item.quarters):
-            return await _keep_one(tx, before, tell(tx, moves.assign(before, _taking(tx, agent, "pull"))))
-    raise Conflict("nothing waits here that this agent can take now", code="nothing_to_pull")
-
-
-async def _rank_for(tx: Transaction, queue: Queue, agent: Agent) -> list[UUID]:
-    """Tickets of a desk in the order in which the rule gives them to one agent who asks.
-
-    The agent is shown with room for all of them, since others may take those in front meanwhile.
-    """
-    engine = Engine(Policy())
-    now = to_micros(tx.now)
-    for item in await store.list_first_waiting(tx.connection, queue.queue_id, limit=_PULL_LOOKS_AT):
-        work = work_facts(item, queue, excluded={})
-        if work.weight_quarters <= agent.capacity_quarters:
-            engine.put_work(msgspec.structs.replace(work, offered=False), now)
-    facts = agent_facts(agent)
-    room = facts.load_quarters + facts.capacity_quarters * _PULL_LOOKS_AT
-    asking = msgspec.structs.replace(facts, present=True, offers_left=1, capacity_quarters=room)
-    engine.put_agent(asking, now)
-    return [decision.ticket_id for decision in engine.decide(now)]
+        until = tx.now + (await get_queue(tx.connection, work.item.queue_id)).exclusion
+        work = moves.settle(work, desk=desk, pinned=pinned)
+        work = tell(tx, moves.hand_back(work, at=tx.now, reason="requeued", cause="requeued", excluded_until=until))
+    elif pinned or work.item.pinned or queue.queue_id != work.item.queue_id:
+        work = tell(tx, moves.move(work, desk=desk, pinned=pinned))
+    return await keep_one(tx, before, work)
 
 
 async def accept_offer(tx: Transaction, offer_id: UUID) -> Work:
@@ -175,7 +131,7 @@ async def accept_offer(tx: Transaction, offer_id: UUID) -> Work:
     agent = await lock_agent(tx, before.offer.agent_id)
     accepted = offering.accept(before, agent_tier=agent.tier, assignment_id=new_id(), at=tx.now)
     await forget_missed_offers(tx, agent)
-    return await _keep_one(tx, before, tell(tx, accepted))
+    return await keep_one(tx, before, tell(tx, accepted))
 
 
 async def decline_offer(tx: Transaction, offer_id: UUID, *, reason: str) -> Work:
@@ -190,7 +146,7 @@ async def decline_offer(tx: Transaction, offer_id: UUID, *, reason: str) -> Work
     agent = await lock_agent(tx, before.offer.agent_id)
     declined = offering.decline(before, at=tx.now, reason=reason, exclusion=queue.exclusion)
     await forget_missed_offers(tx, agent)
-    return await _keep_one(tx, before, tell(tx, declined))
+    return await keep_one(tx, before, tell(tx, declined))
 
 
 async def expire_offer(tx: Transaction, offer_id: UUID, _generation: int) -> None:
@@ -205,8 +161,10 @@ async def expire_offer(tx: Transaction, offer_id: UUID, _generation: int) -> Non
     queue = await get_queue(tx.connection, before.item.queue_id)
     agent = await lock_agent(tx, offer.agent_id)
     work = tell(tx, offering.expire(before, at=tx.now, exclusion=queue.exclusion))
-    await _keep_one(tx, before, work)
-    await count_missed_offer(tx, agent, limit=MISSED_IN_A_ROW)
+    await keep_one(tx, before, work)
+    agent = await count_missed_offer(tx, agent, limit=MISSED_IN_A_ROW)
+    if agent.presence != "online":
+        await _take_back_later(tx, agent.agent_id)
 
 
 async def set_presence(tx: Transaction, agent_id: UUID, presence: str, *, set_by: str) -> Agent:
@@ -220,7 +178,10 @@ async def set_presence(tx: Transaction, agent_id: UUID, presence: str, *, set_by
     if presence != "online":
         before = await store.lock_works(tx.connection, await store.list_offered_to(tx.connection, agent_id))
     agent = await move_presence(tx, await lock_agent(tx, agent_id), presence, set_by=set_by)
-    await _rescind_all(tx, before, agent_id, reason=presence)
+    taken_back = await _rescind_all(tx, before, agent_id, reason=presence)
+    if presence != "online" and agent.open_offers > taken_back:
+        # An offer was made after the list was read; its lock would come after the agent's.
+        await _take_back_later(tx, agent_id)
     return agent
 
 
@@ -234,19 +195,21 @@ async def let_go(tx: Transaction, agent_id: UUID) -> Agent:
         NotFound: there is no such agent.
     """
     agent = await deactivate_agent(tx, await lock_agent(tx, agent_id))
-    await set_timers(tx, AGENT_LEFT_TIMER, [(agent_id, 0, tx.now)])
+    await _take_back_later(tx, agent_id)
     return agent
 
 
 async def take_back_work(tx: Transaction, agent_id: UUID, _generation: int) -> None:
-    """Timer: an agent has left, so a page of what the agent still has waits for others again."""
+    """Timer: an agent is not online, so open offers are taken back; of one who left, a page of owned work too."""
     owned = await store.list_owned_by(tx.connection, agent_id, limit=_LEAVING_PAGE)
     offered = await store.list_offered_to(tx.connection, agent_id)
     before = await store.lock_works(tx.connection, sorted({*owned, *offered}))
     agent = await lock_agent(tx, agent_id)
+    if agent.active and agent.presence == "online":
+        return
+    await _rescind_all(tx, before, agent_id, reason=agent.presence if agent.active else "agent_left")
     if agent.active:
         return
-    await _rescind_all(tx, before, agent_id, reason="agent_left")
     mine = {
         ticket_id: work
         for ticket_id, work in before.items()
@@ -258,7 +221,7 @@ async def take_back_work(tx: Transaction, agent_id: UUID, _generation: int) -> N
     ]
     await keep(tx, mine, after)
     if len(owned) == _LEAVING_PAGE:
-        await set_timers(tx, AGENT_LEFT_TIMER, [(agent_id, 0, tx.now)])
+        await _take_back_later(tx, agent_id)
 
 
 async def get_work(connection: AsyncConnection, ticket_id: UUID) -> Work:
@@ -297,16 +260,22 @@ async def facts_of(connection: AsyncConnection, ticket: Ticket, *, queue_id: UUI
     Args:
         queue_id: the desk to imagine it at; None lets the match rules choose.
     Raises:
-        NotFound: there is no such desk.
+        InvalidInput: there is no such desk.
     """
     if queue_id is not None:
-        queue = await get_queue(connection, queue_id)
+        queue = await _named_queue(connection, queue_id)
     else:
         queue = choose_queue(await list_queues(connection), ticket.facts())
     return work_facts(new_item(ticket, queue, at=ticket.created_at), queue)
 
 
-async def _rescind_all(tx: Transaction, works: dict[UUID, Work], agent_id: UUID, *, reason: str) -> None:
+async def _take_back_later(tx: Transaction, agent_id: UUID) -> None:
+    """In a transaction of its own, because the locks of work come before the agent's."""
+    await set_timers(tx, AGENT_LEFT_TIMER, [(agent_id, 0, tx.now)])
+
+
+async def _rescind_all(tx: Transaction, works: dict[UUID, Work], agent_id: UUID, *, reason: str) -> int:
+    """Take back what is offered to the agent; returns how many offers that were."""
     mine = {
         ticket_id: work
         for ticket_id, work in works.items()
@@ -314,6 +283,7 @@ async def _rescind_all(tx: Transaction, works: dict[UUID, Work], agent_id: UUID,
     }
     after = [tell(tx, offering.rescind(work, at=tx.now, reason=reason)) for work in mine.values()]
     await keep(tx, mine, after)
+    return len(mine)
 
 
 async def _lock_for(tx: Transaction, ticket_id: UUID, if_match: int) -> Work:
@@ -335,10 +305,12 @@ async def _lock_offered(tx: Transaction, offer_id: UUID) -> Work:
     return work
 
 
-async def _hand_back(tx: Transaction, work: Work, *, reason: str, cause: str) -> Work:
-    queue = await get_queue(tx.connection, work.item.queue_id)
-    until: datetime = tx.now + queue.exclusion
-    return tell(tx, moves.hand_back(work, at=tx.now, reason=reason, cause=cause, excluded_until=until))
+async def _named_queue(connection: AsyncConnection, queue_id: UUID) -> Queue:
+    """The desk that a request's body names."""
+    try:
+        return await get_queue(connection, queue_id)
+    except NotFound as unknown:
+        raise InvalidInput("there is no such queue", pointers=[("/queue_id", "no such queue")]) from unknown
 
 
 async def _choose(tx: Transaction, ticket_id: UUID) -> Queue:
@@ -357,19 +329,3 @@ def _check_by_hand(agent: Agent, work: Work, queue: Queue, *, held: int, overrid
         raise NotEligible(f"the agent lacks {', '.join(missing)}; give an override_reason to assign all the same")
     if not agent.has_room(work.item.quarters - held):
         raise NoRoom
-
-
-def _taking(tx: Transaction, agent: Agent, method: str, *, override_reason: str = "") -> Taking:
-    return Taking(
-        agent_id=agent.agent_id,
-        agent_tier=agent.tier,
-        assignment_id=new_id(),
-        method=method,
-        at=tx.now,
-        override_reason=override_reason,
-    )
-
-
-async def _keep_one(tx: Transaction, before: Work, after: Work) -> Work:
-    await keep(tx, {before.item.ticket_id: before}, [after])
-    return after
