@@ -119,7 +119,8 @@ class Database:
         with foreign_errors():
             async with self.engine.connect() as connection, _begun(connection, "BEGIN READ ONLY;") as driver:
                 yield connection
-                await driver.execute("COMMIT;")
+                # A read has nothing to lose: its connection may be gone by now, after a time-out within a statement.
+                await _roll_back(connection, driver)
 
     async def connect_raw(self) -> asyncpg.Connection:
         """A driver connection of its own, outside the pool; the caller closes it. Only the relay needs this.
@@ -168,7 +169,9 @@ def read_url(settings: DatabaseSettings) -> URL:
 @asynccontextmanager
 async def _begun(connection: AsyncConnection, begin: str) -> AsyncGenerator[asyncpg.Connection]:
     """A transaction on a pooled connection, to be committed by the caller; an exception rolls it back."""
-    driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    # As `get_raw_connection` does it, but without its greenlet: a connection that was just checked out is there.
+    assert connection.sync_connection is not None
+    driver = cast("asyncpg.Connection", connection.sync_connection.connection.driver_connection)
     try:
         await driver.execute(begin)
         yield driver

@@ -4,6 +4,7 @@ One statement does it all. It locks the counters of its subjects in their order,
 for each other, and draws the ids of the archive rows after the locks, so that per subject id order is commit order.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 from zlib import crc32
@@ -17,28 +18,28 @@ SHARDS = 8
 """Never changed while rows wait in an outbox: rows of one subject must stay in one shard."""
 
 # The join with `numbered` makes the inserts depend on the locks; without it PostgreSQL may draw ids first.
-# `given.behind` is how many later events about the same subject this transaction adds.
+# `behind` is how many later events about the same subject this transaction adds.
 _WRITE = """
-with given as (
-  select * from unnest(
-    cast($1 as uuid[]), cast($2 as text[]), cast($3 as int[]), cast($4 as smallint[]),
-    cast($5 as text[]), cast($6 as text[]), cast($7 as bytea[]), cast($8 as bytea[]),
-    cast($9 as timestamptz[])
-  ) as g (event_id, subject, behind, shard, key, type, headers, payload, occurred_at)
-), numbered as (
+with numbered as (
   insert into subject as s (subject, seq)
-  select subject, count(*) from given group by subject order by subject
+  select g.subject, g.added from unnest(cast($1 as text[]), cast($2 as bigint[])) as g (subject, added)
+  order by g.subject
   on conflict (subject) do update set seq = s.seq + excluded.seq
   returning s.subject, s.seq
 ), archived as (
   insert into event (event_id, subject, seq, key, type, headers, payload, occurred_at)
   select g.event_id, g.subject, n.seq - g.behind, g.key, g.type, g.headers, g.payload, g.occurred_at
-  from given g join numbered n on n.subject = g.subject
+  from unnest(
+    cast($3 as uuid[]), cast($4 as text[]), cast($5 as int[]), cast($6 as text[]), cast($7 as text[]),
+    cast($8 as bytea[]), cast($9 as bytea[]), cast($10 as timestamptz[])
+  ) as g (event_id, subject, behind, key, type, headers, payload, occurred_at)
+  join numbered n on n.subject = g.subject
   order by g.subject, g.behind desc
   returning id, event_id, seq
 ), queued as (
   insert into outbox (shard, id)
-  select g.shard, a.id from archived a join given g on g.event_id = a.event_id
+  select g.shard, a.id
+  from archived a join unnest(cast($3 as uuid[]), cast($11 as smallint[])) as g (event_id, shard) using (event_id)
 )
 select event_id, seq from archived
 """
@@ -64,17 +65,20 @@ async def flush_events(tx: Transaction, source: str) -> None:
         return
     pending, payloads = tx.pending, [_encode(event) for event in tx.pending]
     subjects = [event.subject for event in pending]
+    added = Counter(subjects)
     rows = await tx.fetch(
         _WRITE,
+        list(added),
+        list(added.values()),
         [event.id for event in pending],
         subjects,
         _count_behind(subjects),
-        [shard_of(subject) for subject in subjects],
         [subject.partition("/")[2] for subject in subjects],
         [event.body.event_type for event in pending],
         [_encode_headers(event, source) for event in pending],
         payloads,
         [event.occurred_at for event in pending],
+        [shard_of(subject) for subject in subjects],
     )
     numbers: dict[UUID, int] = {row["event_id"]: row["seq"] for row in rows}
     tx.published.extend(PublishedEvent(id=event.id, subject=event.subject, seq=numbers[event.id]) for event in pending)

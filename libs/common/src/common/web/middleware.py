@@ -4,6 +4,7 @@ import logging
 import time
 
 from opentelemetry import metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.datastructures import Headers, MutableHeaders
@@ -39,7 +40,8 @@ class RequestMiddleware:
         )
         scope[SCOPE_KEY] = context
         began = time.perf_counter()
-        parent = extract({"traceparent": headers.get("traceparent", "")})
+        given = headers.get("traceparent")
+        parent = extract({"traceparent": given}, Context()) if given else Context()
         with self._tracer.start_as_current_span(
             scope["method"], context=parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
         ) as span:

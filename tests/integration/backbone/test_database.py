@@ -1,0 +1,115 @@
+"""Where transactions begin and end, and what becomes of their connections."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.database import Database
+from common.errors import Refused
+from common.ids import new_id
+from common.transaction import Transaction
+from tests.support.backbone import ORIGIN, add_dequeued, count, migrated
+from tests.support.eventually import eventually
+
+
+async def test_statements_at_the_driver_and_through_sqlalchemy_are_in_one_transaction(empty_database: str) -> None:
+    async with migrated(empty_database) as database:
+        with pytest.raises(Refused):
+            await _write_both_ways(database, refuse=True)
+        assert await count(database, "timer") == 0
+        await _write_both_ways(database, refuse=False)
+        assert await count(database, "timer") == 2
+
+
+async def test_a_savepoint_takes_back_what_the_driver_wrote_in_it(empty_database: str) -> None:
+    async with migrated(empty_database) as database:
+        async with database.begin(ORIGIN) as tx:
+            await _set_timer(tx)
+            with pytest.raises(Refused):
+                await _set_and_take_back(tx)
+        assert await count(database, "timer") == 1
+
+
+async def test_a_swallowed_failure_is_no_commit(empty_database: str) -> None:
+    async with migrated(empty_database) as database:
+        with pytest.raises(AssertionError, match="swallowed"):
+            await _swallow(database)
+        assert await count(database, "timer") == 0
+
+
+async def test_a_read_cannot_write(empty_database: str) -> None:
+    async with migrated(empty_database) as database, database.read() as connection:
+        with pytest.raises(DBAPIError, match="read-only"):
+            await connection.execute(text("delete from timer"))
+
+
+async def test_a_connection_that_was_closed_while_idle_is_replaced(empty_database: str) -> None:
+    async with migrated(empty_database) as database:
+        async with database.read() as connection:
+            ended = await _pid(connection)
+        admin = await asyncpg.connect(empty_database)
+        await admin.execute("select pg_terminate_backend($1)", ended)
+
+        async def has_gone() -> bool:
+            return not await admin.fetch("select from pg_stat_activity where pid = $1", ended)
+
+        await eventually(has_gone)
+        await admin.close()
+        async with database.begin(ORIGIN) as tx:
+            add_dequeued(tx, new_id())
+        assert await count(database, "event") == 1
+
+
+async def test_a_cancelled_transaction_gives_its_locks_back(empty_database: str) -> None:
+    async with migrated(empty_database) as database:
+        holding = asyncio.Event()
+        holder = asyncio.ensure_future(_hold(database, holding))
+        await holding.wait()
+        holder.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holder
+        async with database.begin(ORIGIN) as tx:
+            await tx.fetch("lock table timer in access exclusive mode")
+
+
+async def _write_both_ways(database: Database, *, refuse: bool) -> None:
+    async with database.begin(ORIGIN) as tx:
+        await _set_timer(tx)
+        await tx.connection.execute(
+            text("insert into timer (kind, aggregate_id, generation, due_at) values ('t', :id, 1, now())"),
+            {"id": new_id()},
+        )
+        if refuse:
+            raise Refused("changed my mind")
+
+
+async def _set_timer(tx: Transaction) -> None:
+    await tx.fetch("insert into timer (kind, aggregate_id, generation, due_at) values ('t', $1, 1, now())", new_id())
+
+
+async def _set_and_take_back(tx: Transaction) -> None:
+    async with tx.savepoint():
+        await _set_timer(tx)
+        raise Refused("not this one")
+
+
+async def _swallow(database: Database) -> None:
+    async with database.begin(ORIGIN) as tx:
+        await _set_timer(tx)
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await tx.fetch("select 1 / 0")
+
+
+async def _hold(database: Database, holding: asyncio.Event) -> None:
+    async with database.begin(ORIGIN) as tx:
+        await tx.fetch("lock table timer in access exclusive mode")
+        holding.set()
+        await asyncio.Event().wait()
+
+
+async def _pid(connection: AsyncConnection) -> int:
+    return (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
