@@ -18,14 +18,9 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "follow.py
 
 async def open_tickets(stack: Stack, keys: list[str]) -> list[str]:
     """Tickets that nobody here can take, so that they fill no other test's agents."""
-    need = [{"skill": "unheard-of", "level": 1, "hard_level": 1}]
+    body = new_ticket(1, skills_hint=[{"skill": "unheard-of", "level": 1, "hard_level": 1}])
     async with stack.client("intake") as client:
-        answers = [
-            await client.post(
-                "/v1/tickets", headers={"Idempotency-Key": key}, json=new_ticket(number, skills_hint=need)
-            )
-            for number, key in enumerate(keys)
-        ]
+        answers = [await client.post("/v1/tickets", headers={"Idempotency-Key": key}, json=body) for key in keys]
     assert {answer.status_code for answer in answers} == {201}
     return [answer.json()["id"] for answer in answers]
 
