@@ -4,9 +4,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tests.integration.web.conftest import Notes
 
@@ -188,3 +189,20 @@ async def test_one_trace_from_the_call_into_the_event(notes: Notes) -> None:
     assert span != "00f067aa0ba902b7"
     assert (event["correlationid"], event["causationid"], event["actor"]) == ("c1", "r1", "client:everything")
     assert json.loads(page.text)["next_after"] == event["position"]
+
+
+async def test_a_refused_login_is_told_to_the_log_alone(notes: Notes, caplog: pytest.LogCaptureFixture) -> None:
+    """503 for the caller, who can do nothing about it and need not know the role."""
+    engine, refusal = notes.database.engine.sync_engine, asyncpg.InvalidPasswordError('no password for "notes_rw"')
+
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    await notes.database.engine.dispose()
+    event.listen(engine, "do_connect", refuse)
+    answer = await post(notes, b'{"text": "one"}')
+    check_problem(answer, 503, "unavailable")
+    assert answer.headers["retry-after"] == "30"
+    assert "notes_rw" not in answer.text
+    assert "FRONTLINE" not in answer.text
+    assert "notes_rw" in caplog.text

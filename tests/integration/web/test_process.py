@@ -110,12 +110,30 @@ async def test_check_config_says_yes_or_what_is_wrong(environment: dict[str, str
     assert lines[1].startswith("FRONTLINE_LOG_LEVEL: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "changes", "remedy"),
+    [
+        (("api",), {"FRONTLINE_API_CLIENTS_FILE": "/no/such/file"}, "cannot read the API clients file"),
+        (("serve",), {"FRONTLINE_API_CLIENTS_FILE": None}, "FRONTLINE_API_CLIENTS_FILE is required"),
+        (("worker", "--roles", "relai"), {}, "has no role relai"),
+    ],
+)
+async def test_check_config_looks_at_all_that_needs_no_server(
+    environment: dict[str, str], arguments: tuple[str, ...], changes: dict[str, str | None], remedy: str
+) -> None:
+    """Files and roles too; what a command does not use may be absent."""
+    given = {name: value for name, value in {**environment, **changes}.items() if value is not None}
+    code, _, errors = await run(given, *arguments, "--check-config")
+    assert (code, len(errors.splitlines())) == (2, 1), errors
+    assert remedy in errors
+
+
 async def test_what_must_be_mended_is_one_line(environment: dict[str, str]) -> None:
     """A schema behind, a database that does not exist, a wrong role, no clients, a taken port: exit code 2."""
     url = environment["FRONTLINE_DATABASE_URL"]
     [taken] = free_ports(1)
     listener = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", taken)
-    cases = [
+    cases: list[tuple[dict[str, str], str]] = [
         ({}, "run the migrate command"),
         ({"FRONTLINE_DATABASE_URL": url + "_absent"}, "create the database"),
         ({"FRONTLINE_DATABASE_URL": url.replace(urlsplit(url).username or "", "nobody_known")}, "FRONTLINE_DATABASE_"),

@@ -73,3 +73,11 @@ def test_an_unusable_file_says_so(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(Misconfigured, match="clients"):
         read_clients(path)
+
+
+def test_a_time_without_its_offset_is_refused(tmp_path: Path) -> None:
+    """It could not be compared with now, and every request of the client would fail."""
+    path = tmp_path / "clients.json"
+    path.write_text('{"clients": [{"client_id": "a", "scopes": [], "expires_at": "2030-01-01T00:00:00"}]}')
+    with pytest.raises(Misconfigured, match="timezone"):
+        read_clients(path)

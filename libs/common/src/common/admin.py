@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from common.errors import Unavailable
+from common.errors import Misconfigured, Unavailable
 from common.lifecycle import Life
 
 Ping = Callable[[], Awaitable[None]]
@@ -24,7 +24,7 @@ class AdminApp:
     """The ASGI application of the admin port."""
 
     def __init__(self, life: Life, ping: Ping) -> None:
-        """Args: ping: asks the database for a sign of life; raises Unavailable."""
+        """Args: ping: asks the database for a sign of life; raises Unavailable or Misconfigured."""
         self._life = life
         self._ping = ping
         self._pages = {
@@ -59,7 +59,7 @@ class AdminApp:
             return _state(503, reason="draining")
         try:
             await self._ping()
-        except Unavailable as away:
+        except (Misconfigured, Unavailable) as away:
             return _state(503, reason=away.detail)
         return _state(200, reason="")
 

@@ -24,7 +24,7 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int, variable: str) -> socket.socket:
-    """Take the port now, so that a taken one is told at start in one line. Callers are let in by `serve_http`.
+    """Take the port now, so that a taken one is told at start in one line. Callers wait for `serve_http`.
 
     Args:
         port: 0 takes any free one.
@@ -37,6 +37,8 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        # With SO_REUSEADDR two processes can bind one port; only one of them can listen.
+        listener.listen(_BACKLOG)
     except OSError as refused:
         listener.close()
         raise Misconfigured(f"cannot listen on {host}:{port} ({refused.strerror}): change {variable}") from refused

@@ -15,6 +15,7 @@ from typing import NoReturn, TypeVar
 import uvloop
 
 from common.clock import SystemClock
+from common.database import Database
 from common.errors import FrontlineError, Misconfigured
 from common.migrate import migrate
 from common.process import Role, Runtime, Service, create_api, role_names, run_process
@@ -40,7 +41,7 @@ def run(name: str, settings: type[S], build: Callable[[S], Service]) -> NoReturn
     try:
         loaded = load(settings, os.environ)
         if arguments.check_config:
-            build(loaded)
+            _check(arguments, build(loaded))
             sys.stdout.write("configuration is valid\n")
             sys.exit(0)
         set_up_logs(loaded.log, service=name)
@@ -60,6 +61,20 @@ def run(name: str, settings: type[S], build: Callable[[S], Service]) -> NoReturn
         sys.stderr.write(f"{failed.detail}\n")
         sys.exit(_FAILED)
     sys.exit(0)
+
+
+def _check(arguments: argparse.Namespace, service: Service) -> None:
+    """All that needs no server; the settings themselves were checked when they were read.
+
+    Raises:
+        Misconfigured: see `create_api`, or a role is unknown.
+    """
+    settings, clock = service.settings, SystemClock()
+    database = Database.from_settings(settings.database, clock=clock, source="", application_name="")
+    if arguments.command in ("api", "serve"):
+        create_api(service, Runtime(settings=settings, database=database, clock=clock))
+    if arguments.command in ("worker", "serve"):
+        _chosen_roles(arguments.roles, service)
 
 
 async def _perform(arguments: argparse.Namespace, service: Service) -> None:

@@ -1,6 +1,7 @@
 """The HTTP application of a service: its routers, every refusal as a problem document, and a true description."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from common.database import Database
-from common.errors import FrontlineError, InvalidInput, Misconfigured, NotFound
+from common.errors import FrontlineError, InvalidInput, Misconfigured, NotFound, Unavailable
 from common.settings import ServiceSettings
 from common.web import operations
 from common.web.access import Clients
@@ -24,6 +25,9 @@ from common.web.problems import MethodNotAllowed, PayloadTooLarge, from_validati
 from common.web.routes import ScopedRoute
 
 VERSION = "v1"
+_log = logging.getLogger(__name__)
+_MENDED_AFTER_S = 30
+"""A person must act first; asking every second would help nobody."""
 
 
 def create_app(*, name: str, routers: Sequence[APIRouter], settings: ServiceSettings, database: Database) -> FastAPI:
@@ -87,6 +91,10 @@ def _check_names(app: FastAPI) -> None:
 
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FrontlineError)
+    if isinstance(error, Misconfigured):
+        # What is wrong, a role's name among it, is for whoever reads the log; for the caller a server is away.
+        _log.error("a request met a wrong setting: %s", error.detail, exc_info=error)
+        error = Unavailable("a server that we need refuses us", retry_after_s=_MENDED_AFTER_S)
     context = context_of(request)
     allow = ", ".join(_methods_of(request)) if isinstance(error, MethodNotAllowed) else ""
     return problem_response(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -32,13 +33,16 @@ MAX_LIVE_KEYS = 2
 KEY_PATTERN = re.compile(r"fl_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 _CLIENT_ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its offset: one without could not be compared with now."""
+
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One live key: what finds it and what proves it."""
 
     prefix: str
     sha256: str
-    created_at: datetime
+    created_at: Instant
 
 
 class ClientRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +50,7 @@ class ClientRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     client_id: str
     scopes: tuple[str, ...]
-    expires_at: datetime | None = None
+    expires_at: Instant | None = None
     keys: tuple[KeyRecord, ...] = ()
 
 
