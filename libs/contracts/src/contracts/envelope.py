@@ -4,7 +4,7 @@ Headers are encoded once, when the event row is made, as one msgpack array of (n
 `ce_subjectseq` is added later, because the number is known no earlier than the row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -199,8 +199,3 @@ def as_json(event: Event) -> dict[str, object]:
 def subject_of(kind: str, identifier: UUID | str) -> str:
     """ "<kind>/<id>": the subject of an event, for instance "ticket/0192…"."""
     return f"{kind}/{identifier}"
-
-
-def keys(subjects: Sequence[str]) -> list[bytes]:
-    """The Kafka key of each subject: its id in canonical text."""
-    return [subject.partition("/")[2].encode() for subject in subjects]
