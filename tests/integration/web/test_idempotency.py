@@ -189,3 +189,16 @@ async def test_a_connection_killed_in_commit_is_told_and_the_repeat_tells(notes:
     assert int(answer.headers["retry-after"]) >= 1
     assert (await write(notes)).status_code == 201
     assert await count_of(notes.database, "note") == 1
+
+
+async def test_more_than_a_batch_of_expired_keys_goes_in_one_turn(notes: Notes) -> None:
+    """As many as a busy service takes in while it waits for the turn."""
+    async with notes.database.begin(Origin(actor="service:test")) as tx:
+        fill = text(
+            "insert into idempotency_key (client_id, key, fingerprint, created_at, expires_at)"
+            " select 'x', n::text, ''::bytea, :now, :now from generate_series(1, 1700) n"
+        )
+        await tx.connection.execute(fill, {"now": tx.now})
+    async with notes.database.begin(Origin(actor="service:test")) as tx:
+        await EXPIRED_KEYS.run(tx)
+    assert await count_of(notes.database, "idempotency_key") == 0

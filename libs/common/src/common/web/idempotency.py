@@ -24,6 +24,7 @@ _KEY_SHAPE = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 _KEPT_HEADERS = ("content-type", "etag", "location", "support-event")
 _ATTEMPTS = 3
 _DELETE_AT_ONCE = 500
+_BATCHES_A_TURN = 20
 
 # The time-out is set by the statement's own source row, so that it holds before the insert waits for a twin.
 _CLAIM = """
@@ -131,12 +132,15 @@ async def store(tx: Transaction, held: Claim, response: Response) -> None:
 
 
 async def delete_expired(tx: Transaction) -> None:
-    """Delete the keys that expired first, a small batch at a time."""
-    await tx.connection.execute(_DELETE, {"now": tx.now, "at_once": _DELETE_AT_ONCE})
+    """Delete the keys that expired first, a batch at a time, until no full batch is left or the turn is over."""
+    for _ in range(_BATCHES_A_TURN):
+        deleted = await tx.connection.execute(_DELETE, {"now": tx.now, "at_once": _DELETE_AT_ONCE})
+        if deleted.rowcount < _DELETE_AT_ONCE:
+            return
 
 
 EXPIRED_KEYS = Periodic(name="expired-keys", every=timedelta(seconds=10), run=delete_expired)
-"""Runs in every service. Fifty keys a second is more than a service takes in on average; a burst is caught up later."""
+"""Runs in every service: a thousand keys a second, in one transaction a turn."""
 
 
 def _replay(wanted: Claim, stored: bytes, status: int, headers: dict[str, str], body: bytes) -> Response:
