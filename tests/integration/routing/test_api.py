@@ -310,3 +310,48 @@ async def test_soft_levels_do_not_bind_a_person(routing: Routing) -> None:
     body = {"agent_id": agent["agent_id"]}
     answer = await post(routing, f"/v1/work-items/{ticket}/assign", body, if_match='"2"')
     assert answer.status_code == 200, answer.text
+
+
+async def test_how_many_like_it_are_ahead_is_said(routing: Routing) -> None:
+    await routing.agent(presence="offline")
+    tickets: list[UUID] = []
+    for _ in range(3):
+        tickets.append(await routing.open())
+        routing.clock.move(timedelta(seconds=5))
+    await routing.open(priority="urgent")
+    shown = [(await routing.http.get(f"/v1/work-items/{ticket}")).json()["why"] for ticket in tickets]
+    assert [why["ahead"] for why in shown] == [0, 1, 2]
+    assert "Like it and ahead of it: 2." in shown[2]["words"]
+
+
+async def test_an_email_address_taken_at_the_same_time_is_a_conflict(routing: Routing) -> None:
+    ids = [await routing.agent(name=str(number)) for number in range(6)]
+    answers = await asyncio.gather(
+        *(
+            routing.http.patch(f"/v1/agents/{each}", json={"email": "a@example.com"}, headers={"if-match": '"1"'})
+            for each in ids
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 5]
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"email_taken"}
+
+
+async def test_an_agents_work_is_listed_with_every_filter(routing: Routing) -> None:
+    agent = await routing.agent()
+    await routing.agent(tier=2)
+    decider = await routing.decider()
+    mine = await routing.open()
+    await decider.decide_once()
+    await routing.open(skills_hint=needs(net=5))
+    for filters, expected in (("", [str(mine)]), ("&state=assigned", [str(mine)]), ("&state=queued", [])):
+        listed = await routing.http.get(f"/v1/work-items?agent_id={agent}{filters}")
+        assert [item["ticket_id"] for item in listed.json()["items"]] == expected
+
+
+async def test_who_speaks_a_language_takes_its_regional_forms(routing: Routing) -> None:
+    agent = await routing.agent(languages=("de",))
+    decider = await routing.decider()
+    austrian, french = await routing.open(language="de-AT"), await routing.open(language="fr-CA")
+    await decider.decide_once()
+    assert await routing.owner(austrian) == agent
+    assert await routing.owner(french) is None

@@ -109,12 +109,13 @@ async def test_a_pinned_ticket_takes_the_targets_of_its_own_desk(routing: Routin
 async def test_three_hand_backs_ask_for_attention_until_an_agent_answers(routing: Routing) -> None:
     decider = await routing.decider()
     ticket = await routing.open()
+    agent = await routing.agent()
     for count in range(1, 4):
-        agent = await routing.agent()
         await decider.decide_once()
         version = (await routing.work(ticket)).item.version
         async with routing.begin() as tx:
             assert (await usecases.unassign(tx, ticket, if_match=version)).item.hand_backs == count
+        agent = await routing.agent()
     listed = await routing.http.get("/v1/work-items?state=attention")
     assert len(listed.json()["items"]) == 1
     await routing.reply(ticket, agent)

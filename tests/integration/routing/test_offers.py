@@ -215,8 +215,9 @@ async def test_who_is_set_away_loses_the_other_offers_too(routing: Routing) -> N
     await routing.offer_mode()
     agent = await routing.agent(max_offers=3)
     decider = await routing.decider()
+    tickets: list[UUID] = []
     for _ in range(3):
-        ticket = await routing.open()
+        tickets.append(await routing.open())
         await decider.decide_once()
         routing.clock.move(timedelta(seconds=30))
     assert (await routing.look_at_agent(agent)).open_offers == 3
@@ -224,5 +225,5 @@ async def test_who_is_set_away_loses_the_other_offers_too(routing: Routing) -> N
     await routing.fire_due()
     shown = await routing.look_at_agent(agent)
     assert (shown.presence, shown.open_offers, shown.load_quarters) == ("away", 0, 0)
-    assert (await routing.told(ticket))[-1] == "assignment.offer_rescinded"
+    assert (await routing.told(tickets[-1]))[-1] == "assignment.offer_rescinded"
     assert await routing.violations() == {}

@@ -1,5 +1,6 @@
 """Read-only joins across slices: lists, counts and explanations for the API. They read tables, and change nothing."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from routing.agents.domain import Agent
 from routing.agents.usecases import list_active_agents
 from routing.queues.domain import Queue
 from routing.work import store
@@ -20,7 +22,7 @@ from routing.work.item import WorkItem
 
 EXPLAINED = 2_000
 """Tickets of a desk, those due first, that an explanation compares with each other."""
-_AGENTS_PAGE = 5_000
+_AGENTS_PAGE = 1_000
 _FIRST_ID = UUID(int=0)
 
 _HELD = text("""
@@ -46,18 +48,18 @@ _QUEUED_PAGE = text("""
      where state = 'queued' and queue_id = :queue_id and (deadline, ticket_id) > (:deadline, :ticket_id)
      order by deadline, ticket_id limit :limit
 """)
-_ITEMS_PAGE = text("""
-    select ticket_id from work_item w
-     where ticket_id > :after
+_FILTERED = """
+       and ticket_id > :after
        and (cast(:state as text) is null or state = :state)
        and (not :unroutable or (state = 'queued' and missing <> '{}'))
        and (not :attention or (state = 'queued' and hand_backs >= :hand_backs))
        and (cast(:queue_id as uuid) is null or queue_id = :queue_id)
-       and (cast(:agent_id as uuid) is null or exists (
-             select from assignment a where a.ticket_id = w.ticket_id and a.ended_at is null and a.agent_id = :agent_id
-           ))
      order by ticket_id limit :limit
-""")
+"""
+_ITEMS_PAGE = text("select ticket_id from work_item where true" + _FILTERED)  # noqa: S608 - constants
+_OWNED_ITEM = "select ticket_id from assignment join work_item using (ticket_id)"
+_ITEMS_OF_AGENT = text(_OWNED_ITEM + " where agent_id = :agent_id and ended_at is null" + _FILTERED)
+"""From the few that the agent owns, by their index, and not from all tickets that there ever were."""
 _STATS = text("""
     select count(*) filter (where state = 'queued' and paused_at is null) as waiting,
            count(*) filter (where state = 'queued' and paused_at is not null) as paused,
@@ -217,18 +219,30 @@ async def explain(
     if not waiting:
         return {}
     micros = to_micros(now)
-    engine = await _with_agents(connection, micros)
-    for item in (*await store.list_first_waiting(connection, queue.queue_id, limit=EXPLAINED), *waiting):
-        engine.put_work(work_facts(item, queue), micros)
-    return {item.ticket_id: _say(engine.explain(item.ticket_id, micros), micros) for item in waiting}
+    agents = await _all_agents(connection)
+    peers = await store.list_first_waiting(connection, queue.queue_id, limit=EXPLAINED)
+
+    def work_out() -> dict[UUID, Why]:
+        engine = _with_agents(agents, micros)
+        for item in (*peers, *waiting):
+            engine.put_work(work_facts(item, queue), micros)
+        return {item.ticket_id: _say(engine.explain(item.ticket_id, micros), micros) for item in waiting}
+
+    # Thousands of agents take a good part of a second, in which other requests go on.
+    return await asyncio.to_thread(work_out)
 
 
 async def preview(connection: AsyncConnection, facts: WorkFacts, *, now: datetime) -> tuple[Decision | None, Why]:
     """To whom a ticket would go now, None if it would wait, and what it would meet while waiting."""
     micros = to_micros(now)
-    engine = await _with_agents(connection, micros)
-    engine.put_work(facts, micros)
-    return engine.preview(facts, micros), _say(engine.explain(facts.ticket_id, micros), micros)
+    agents = await _all_agents(connection)
+
+    def work_out() -> tuple[Decision | None, Why]:
+        engine = _with_agents(agents, micros)
+        engine.put_work(facts, micros)
+        return engine.preview(facts, micros), _say(engine.explain(facts.ticket_id, micros), micros)
+
+    return await asyncio.to_thread(work_out)
 
 
 async def list_items(
@@ -255,8 +269,9 @@ async def list_items(
         "attention": attention is not None,
         "hand_backs": attention or 0,
         "queue_id": queue_id,
-        "agent_id": agent_id,
     }
+    if agent_id is not None:
+        return list((await connection.execute(_ITEMS_OF_AGENT, {**values, "agent_id": agent_id})).scalars())
     return list((await connection.execute(_ITEMS_PAGE, values)).scalars())
 
 
@@ -292,13 +307,19 @@ def _say(waiting: Waiting, micros: int) -> Why:
     )
 
 
-async def _with_agents(connection: AsyncConnection, micros: int) -> Engine:
-    engine = Engine(Policy())
+async def _all_agents(connection: AsyncConnection) -> list[Agent]:
+    agents: list[Agent] = []
     after = _FIRST_ID
     while True:
-        agents = await list_active_agents(connection, after=after, limit=_AGENTS_PAGE)
-        for agent in agents:
-            engine.put_agent(agent_facts(agent), micros)
-        if len(agents) < _AGENTS_PAGE:
-            return engine
-        after = agents[-1].agent_id
+        page = await list_active_agents(connection, after=after, limit=_AGENTS_PAGE)
+        agents += page
+        if len(page) < _AGENTS_PAGE:
+            return agents
+        after = page[-1].agent_id
+
+
+def _with_agents(agents: Sequence[Agent], micros: int) -> Engine:
+    engine = Engine(Policy())
+    for agent in agents:
+        engine.put_agent(agent_facts(agent), micros)
+    return engine

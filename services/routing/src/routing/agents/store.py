@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.errors import NotFound
+from common.errors import Conflict, NotFound
 from routing.agents.domain import Agent, Load, Skill
 from routing.agents.tables import agent as agent_table
 from routing.agents.tables import skill as skill_table
@@ -177,10 +178,17 @@ async def save_agent(connection: AsyncConnection, agent: Agent) -> None:
     await connection.execute(agent_table.update().where(agent_table.c.agent_id == agent.agent_id).values(values))
 
 
-async def has_email(connection: AsyncConnection, email: str, *, but: UUID) -> bool:
-    """Whether another agent has this address."""
-    taken = agent_table.select().where(agent_table.c.email == email, agent_table.c.agent_id != but)
-    return (await connection.execute(taken)).first() is not None
+async def save_entry(connection: AsyncConnection, agent: Agent) -> None:
+    """Write the entry of a locked agent, whose email address may be another one than before.
+
+    Raises:
+        Conflict: `email_taken`.
+    """
+    try:
+        async with connection.begin_nested():
+            await save_agent(connection, agent)
+    except IntegrityError as taken:
+        raise Conflict("another agent has this email address", code="email_taken") from taken
 
 
 async def save_skills(connection: AsyncConnection, agent: Agent) -> None:

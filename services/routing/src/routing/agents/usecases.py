@@ -46,9 +46,9 @@ async def change_agent(tx: Transaction, agent_id: UUID, *, if_match: int, change
     if before.version != if_match:
         raise StaleVersion
     agent, events = domain.change_entry(before, changes)
-    if agent.email and await store.has_email(tx.connection, agent.email, but=agent_id):
-        raise Conflict("another agent has this email address", code="email_taken")
-    await _save(tx, agent, events)
+    if events:
+        await store.save_entry(tx.connection, agent)
+        await _tell(tx, agent, events)
     return agent
 
 

@@ -10,6 +10,7 @@ Rooms of its own:
 - `offering.py` (above moves): the life of an offer, which would make `item` too long.
 - `facts.py` (above offering): work and agents in the engine's units, because commands and decider both need them.
 - `keeping.py` (above store): saving work with all that follows from it, shared by commands, consumer and decider.
+- `pulling.py` (above keeping): the use case of an agent who asks, too long to stand beside the other commands.
 - `following.py` (above keeping): the use case of the consumer, too long to stand beside the commands.
 - `deciding.py` (above keeping): the use case of the decider: one batch of decisions in one transaction.
 - `memory.py` (above deciding): the engine of one pool and how it is kept in step with the tables.

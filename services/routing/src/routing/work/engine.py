@@ -125,7 +125,7 @@ class Engine:
         return None if is_reachable(self._roster, kind) else missing(self._roster, kind)
 
     def explain(self, ticket_id: UUID, now: int) -> Waiting:
-        """Why a ticket waits. Looks at every waiting ticket of its kind.
+        """Why a ticket waits. Looks at every waiting ticket.
 
         Raises:
             KeyError: the ticket does not wait.
@@ -145,7 +145,11 @@ class Engine:
             funnel=count_funnel(self._roster, work),
             missing=self.unroutable(ticket_id) or (),
             next_ring_at=work.next_ring_at(now),
-            ahead=sum(place_of(peer, now) < place for peer in self._backlog.line(work.kind)),
+            ahead=sum(
+                place_of(peer, now) < place
+                for peer in self._waitlist.works.values()
+                if peer.kind is work.kind and peer.number != work.number
+            ),
         )
 
     def preview(self, facts: WorkFacts, now: int) -> Decision | None:

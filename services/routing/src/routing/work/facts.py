@@ -37,7 +37,7 @@ def agent_facts(agent: Agent) -> AgentFacts:
         present=agent.presence == "online",
         offers_left=max(0, agent.max_offers - agent.open_offers),
         teams=frozenset(agent.teams),
-        languages=frozenset(agent.languages),
+        languages=frozenset(map(_language, agent.languages)),
         idle_since=to_micros(agent.idle_since),
     )
 
@@ -57,7 +57,7 @@ def work_facts(item: WorkItem, queue: Queue, *, excluded: Mapping[UUID, datetime
         weight_quarters=item.quarters,
         tier_required=item.tier_required,
         needs=tuple(_need(need) for need in combine_needs(queue, item.needs)),
-        language=item.language,
+        language=_language(item.language),
         teams=frozenset(queue.primary_teams),
         overflow_teams=frozenset(queue.overflow_teams),
         enqueued_at=to_micros(item.enqueued_at) + paused,
@@ -77,9 +77,14 @@ def shortfalls(agent: Agent, item: WorkItem, queue: Queue) -> tuple[str, ...]:
     ]
     if agent.tier < item.tier_required:
         found.append(f"tier>={item.tier_required}")
-    if item.language and agent.languages and item.language not in agent.languages:
+    if item.language and agent.languages and _language(item.language) not in map(_language, agent.languages):
         found.append(f"language:{item.language}")
     return tuple(found)
+
+
+def _language(tag: str) -> str:
+    """The primary subtag: who speaks de takes tickets in de-AT too. Source: BCP 47 (RFC 5646, 2.2.1)."""
+    return tag.partition("-")[0].lower()
 
 
 def _need(need: Need) -> SkillNeed:

@@ -1,6 +1,6 @@
 """All tickets in line, and the first of them that agents of a profile may take."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from routing.work.domain import COMFORTABLE, CRITICAL, GUARD_TURN, LATE, STARVED
 from routing.work.rule.roster import Agent, Profile, Roster
@@ -60,11 +60,6 @@ class Backlog:
         """Forget the lanes of a profile that no agent has any more."""
         del self._lanes[profile]
         del self._lanes_by_band[profile]
-
-    def line(self, kind: Kind) -> Iterator[Work]:
-        """The tickets of a kind that are in line, in no order."""
-        for bucket in kind.buckets.values():
-            yield from bucket.works()
 
     def first_for(
         self, profile: Profile, agents: Collection[Agent], *, free: int, guard: bool, now: int
