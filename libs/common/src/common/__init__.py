@@ -12,6 +12,7 @@ LAYERS = (
     "transaction",
     "lifecycle : telemetry",
     "settings",
+    "certificates",
     "match",
     "errors | ids | clock",
 )

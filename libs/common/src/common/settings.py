@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from common.certificates import check_files, check_pair, tls_context
 from common.errors import Misconfigured
 
 PREFIX = "FRONTLINE_"
@@ -90,8 +91,8 @@ class DatabaseSettings(SettingsGroup):
         _check_database_url(self.url.get_secret_value())
         if self.ssl_mode.startswith("verify") and self.ssl_root_cert is None:
             raise ValueError(f"ssl_mode {self.ssl_mode} needs ssl_root_cert")
-        _check_pair(self.ssl_cert, self.ssl_key, "ssl_cert and ssl_key go together")
-        _check_files(self.ssl_root_cert, self.ssl_cert, self.ssl_key)
+        check_pair(self.ssl_cert, self.ssl_key, "ssl_cert and ssl_key go together")
+        check_files(self.ssl_root_cert, self.ssl_cert, self.ssl_key)
         self.tls()
         return self
 
@@ -103,7 +104,7 @@ class DatabaseSettings(SettingsGroup):
         """
         if self.ssl_mode in ("disable", "prefer"):
             return self.ssl_mode
-        context = _tls_context(self.ssl_root_cert, self.ssl_cert, self.ssl_key, names=("ssl_root_cert", "ssl_cert"))
+        context = tls_context(self.ssl_root_cert, self.ssl_cert, self.ssl_key, names=("ssl_root_cert", "ssl_cert"))
         context.check_hostname = self.ssl_mode == "verify-full"
         if self.ssl_mode == "require":
             context.verify_mode = ssl.CERT_NONE
@@ -135,8 +136,8 @@ class KafkaSettings(SettingsGroup):
     def _check(self) -> Self:
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
-        _check_pair(self.ssl_certfile, self.ssl_keyfile, "ssl_certfile and ssl_keyfile go together")
-        _check_files(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
+        check_pair(self.ssl_certfile, self.ssl_keyfile, "ssl_certfile and ssl_keyfile go together")
+        check_files(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile)
         _check_brokers(self.bootstrap)
         self.client_arguments()
         return self
@@ -153,7 +154,7 @@ class KafkaSettings(SettingsGroup):
         }
         if self.security_protocol.endswith("SSL"):
             names = ("ssl_cafile", "ssl_certfile")
-            arguments["ssl_context"] = _tls_context(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile, names=names)
+            arguments["ssl_context"] = tls_context(self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile, names=names)
         if self.security_protocol.startswith("SASL") and self.sasl_password is not None:
             arguments["sasl_mechanism"] = self.sasl_mechanism
             arguments["sasl_plain_username"] = self.sasl_username
@@ -369,17 +370,6 @@ def _in_largest_unit(seconds: float) -> str:
     return f"{seconds * 1000:g}ms"
 
 
-def _check_pair(one: Path | None, other: Path | None, rule: str) -> None:
-    if (one is None) != (other is None):
-        raise ValueError(rule)
-
-
-def _check_files(*paths: Path | None) -> None:
-    for path in paths:
-        if path is not None and not path.is_file():
-            raise ValueError(f"no such file: {path}")
-
-
 def _check_database_url(url: str) -> None:
     try:
         parts = urlsplit(url)
@@ -399,19 +389,3 @@ def _check_brokers(bootstrap: str) -> None:
         host, _, port = broker.strip().rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) <= 65535:
             raise ValueError(f"bootstrap must be host:port, by commas; {broker.strip()!r} is not")
-
-
-def _tls_context(
-    authorities: Path | None, certificate: Path | None, key: Path | None, *, names: tuple[str, str]
-) -> ssl.SSLContext:
-    """A client's context. `names` are the settings of authorities and certificate, for the error."""
-    try:
-        context = ssl.create_default_context(cafile=authorities)
-    except OSError as unusable:  # SSLError is one
-        raise ValueError(f"{names[0]}: {authorities} holds no certificates that can be read: {unusable}") from unusable
-    if certificate is not None:
-        try:
-            context.load_cert_chain(certificate, key)
-        except OSError as unusable:
-            raise ValueError(f"{names[1]}: {certificate} and its key cannot be used: {unusable}") from unusable
-    return context
