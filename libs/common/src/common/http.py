@@ -62,6 +62,8 @@ async def serve_http(app: ASGIApp, listener: socket.socket, pulse: Pulse, *, dra
             access_log=False,
             backlog=_BACKLOG,
             server_header=False,
+            # Nothing here asks for the caller's address or scheme, so what a proxy says of them need not be read.
+            proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, int(drain.total_seconds())),
         )
