@@ -123,7 +123,7 @@ def test_a_file_of_a_slice_needs_a_reason(house: House) -> None:
 
 
 def test_a_place_without_a_module_is_refused(house: House) -> None:
-    house.replace(f"{COMMON}/__init__.py", '"migrate",', '"migrate",\n    "planted",')
+    house.replace(f"{COMMON}/__init__.py", '"database",', '"database",\n    "planted",')
     _assert_refused(house, f"{COMMON}/__init__.py: `planted` is placed but does not exist")
 
 
