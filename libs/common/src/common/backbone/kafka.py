@@ -171,7 +171,9 @@ async def open_incoming(settings: KafkaSettings, topics: Collection[str], *, gro
         partition_assignment_strategy=(StickyPartitionAssignor,),
         session_timeout_ms=6_000,
         heartbeat_interval_ms=2_000,
-        rebalance_timeout_ms=60_000,
+        # How long the group waits for members to join anew. Ours do so at once, whatever a transaction is doing, since
+        # the listener only notes; a longer wait is only how long a member killed while joining holds up all others.
+        rebalance_timeout_ms=10_000,
         max_poll_interval_ms=300_000,
         fetch_max_wait_ms=50,
         max_partition_fetch_bytes=2 * 1024 * 1024,
