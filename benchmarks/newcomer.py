@@ -1,4 +1,4 @@
-"""S14: how long a newcomer waits: `make run` in a fresh clone with empty caches, then warm; with --full also `make test`.
+"""S14: how long a newcomer waits: `make run` in a fresh clone with empty caches, then warm; --full adds `make test`.
 
 The clone is of what is committed here. Certificates and mirrors that the environment names are passed on; its home,
 and with it every cache, is empty.
