@@ -13,6 +13,7 @@ import pytest
 
 from devstack.kafka import EmbeddedKafka
 from devstack.postgres import EmbeddedPostgres
+from devstack.processes import stop
 from devstack.progress import Cancel, Silent
 from devstack.servers import EmbeddedServers, UsualPorts, start_both
 from tests.support.directory import new_ticket, open_directory
@@ -46,7 +47,7 @@ class OwnServers:
     def kill_kafka(self) -> None:
         running = EmbeddedKafka(self._folder / "kafka", log=self._folder / "logs" / "kafka.log").running()
         assert running is not None
-        os.kill(running.pid, signal.SIGKILL)
+        stop(running, first=signal.SIGKILL)
 
     def kill_postgres(self) -> None:
         """An immediate end of the server and of every connection, without a checkpoint."""
