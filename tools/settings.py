@@ -7,11 +7,18 @@ import sys
 from pathlib import Path
 
 from common.settings import ServiceSettings, reference, variables
+from escalation.settings import EscalationSettings
+from feedback.settings import FeedbackSettings
 from intake.settings import IntakeSettings
 from routing.settings import RoutingSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
-SERVICES: dict[str, type[ServiceSettings]] = {"intake": IntakeSettings, "routing": RoutingSettings}
+SERVICES: dict[str, type[ServiceSettings]] = {
+    "intake": IntakeSettings,
+    "routing": RoutingSettings,
+    "escalation": EscalationSettings,
+    "feedback": FeedbackSettings,
+}
 _HEAD = """\
 # Settings
 

@@ -11,13 +11,13 @@ from uuid import UUID
 
 import pytest
 
-from contracts import intake, routing
+from contracts import escalation, feedback, intake, routing
 from contracts.envelope import Event
 from contracts.registry import EVENT_TYPES, decode_body, encode_body
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.rglob("*.json"))
-PRODUCERS = (intake, routing)
+PRODUCERS = (intake, routing, escalation, feedback)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(GOLDEN).as_posix())

@@ -17,11 +17,12 @@ from common.clock import SystemClock
 from common.ids import new_id
 from common.web.clients import create_key
 from contracts.topics import TOPICS, topic_name
+from devstack.plans import CALLERS
 from tests.support.eventually import eventually
 from tests.support.ports import free_ports
 from tests.support.servers import Servers
 
-SERVICES = ("intake", "routing")
+SERVICES = ("intake", "routing", "escalation", "feedback")
 PARTITIONS = 6
 ALL_SCOPES = [
     "tickets:read",
@@ -31,6 +32,10 @@ ALL_SCOPES = [
     "routing:read",
     "routing:write",
     "routing:admin",
+    "escalation:read",
+    "escalation:write",
+    "feedback:read",
+    "feedback:write",
     "events:read",
     "ops:read",
     "ops:write",
@@ -134,6 +139,8 @@ async def running_stack(
             name = f"{service}_{new_id().hex[-10:]}"
             await _administer(servers, f"create database {name}")
             stack.database_urls[service] = servers.postgres_url.rpartition("/")[0] + "/" + name
+            stack.urls[service] = f"http://127.0.0.1:{free_ports(1)[0]}"
+        for service in SERVICES:
             _define(stack, service, prefix, settings or {})
         await asyncio.gather(*(_migrate(stack.processes[f"{service}-api"], service) for service in SERVICES))
         async with asyncio.TaskGroup() as group:
@@ -159,8 +166,8 @@ async def _administer(servers: Servers, statement: str) -> None:
 
 
 def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]) -> None:
-    api, api_admin, worker_admin = free_ports(3)
-    stack.urls[service] = f"http://127.0.0.1:{api}"
+    api_admin, worker_admin = free_ports(2)
+    api = stack.urls[service].rpartition(":")[2]
     common = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("FRONTLINE_", "PYTHON"))},
         "FRONTLINE_INSTALLATION": "tests",
@@ -171,7 +178,8 @@ def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]
         "FRONTLINE_API_HOST": "127.0.0.1",
         "FRONTLINE_API_CLIENTS_FILE": str(stack.folder / "clients.json"),
         "FRONTLINE_ADMIN_HOST": "127.0.0.1",
-        **settings,
+        **_peers(stack, service),
+        **{name: value for name, value in settings.items() if _concerns(name, service)},
     }
     for role, admin_port in (("api", api_admin), ("worker", worker_admin)):
         name = f"{service}-{role}"
@@ -179,9 +187,27 @@ def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]
         stack.processes[name] = Process(
             name=name,
             arguments=(service, role),
-            environment={**common, "FRONTLINE_API_PORT": str(api), "FRONTLINE_ADMIN_PORT": str(admin_port)},
+            environment={**common, "FRONTLINE_API_PORT": api, "FRONTLINE_ADMIN_PORT": str(admin_port)},
             log=stack.folder / f"{name}.log",
         )
+
+
+def _peers(stack: Stack, service: str) -> dict[str, str]:
+    """What a service needs that calls the others."""
+    if service not in CALLERS:
+        return {}
+    peers = {
+        "FRONTLINE_PEERS_INTAKE_URL": stack.urls["intake"],
+        "FRONTLINE_PEERS_ROUTING_URL": stack.urls["routing"],
+        "FRONTLINE_PEERS_KEY": stack.key,
+    }
+    return peers | ({"FRONTLINE_FEEDBACK_PUBLIC_URL": stack.urls[service]} if service == "feedback" else {})
+
+
+def _concerns(name: str, service: str) -> bool:
+    """Whether a service knows a setting: another service's own settings are unknown to it."""
+    group = name.removeprefix("FRONTLINE_").partition("_")[0].lower()
+    return group == service or group not in SERVICES
 
 
 async def _migrate(process: Process, service: str) -> None:

@@ -210,6 +210,15 @@ class LifeSettings(SettingsGroup):
     )
 
 
+class PeersSettings(SettingsGroup):
+    """How a service reaches the others' APIs: for services that give commands to them."""
+
+    intake_url: str = Field(pattern=r"^https?://[^/\s]+$", description="intake's API: http(s)://host[:port]")
+    routing_url: str = Field(pattern=r"^https?://[^/\s]+$", description="routing's API: http(s)://host[:port]")
+    key: SecretStr = Field(description="the API key that this service calls the others with")
+    timeout: Duration = Field(default=timedelta(seconds=10), description="longest wait for an answer")
+
+
 class ServiceSettings(BaseSettings):
     """What every service is given. A service derives from this and adds a group of its own, named like itself."""
 

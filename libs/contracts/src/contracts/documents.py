@@ -10,12 +10,12 @@ from typing import cast
 
 import msgspec
 
-from contracts import intake, routing
+from contracts import escalation, feedback, intake, routing
 from contracts.registry import EVENT_TYPES, Body
 
 Json = dict[str, object]
 
-PRODUCERS = (intake, routing)
+PRODUCERS = (intake, routing, escalation, feedback)
 """The modules whose import registers event types. A service joins with its first event."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

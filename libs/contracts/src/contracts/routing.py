@@ -1,4 +1,7 @@
-"""Bodies of the events that routing publishes."""
+"""Bodies of the events that routing publishes.
+
+A ticket has at most one piece of work of each kind: its own, and a handoff beside it, named by `handoff_id`.
+"""
 
 from typing import Annotated
 from uuid import UUID
@@ -20,11 +23,12 @@ class WorkEnqueued(Body, frozen=True):
     tier_required: int
     cause: Annotated[
         str,
-        known("new", "reopened", "returned", "declined", "expired", "agent_left", "escalated", "requeued"),
+        known("new", "reopened", "returned", "declined", "expired", "agent_left", "escalated", "requeued", "handoff"),
     ]
     enqueued_at: Moment
     deadline: Moment
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("work.requirements_relaxed", producer="routing", subject="ticket")
@@ -35,6 +39,7 @@ class WorkRequirementsRelaxed(Body, frozen=True):
     ring: int
     lowered: tuple[SkillNeed, ...]
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("work.unroutable", producer="routing", subject="ticket")
@@ -45,6 +50,7 @@ class WorkUnroutable(Body, frozen=True):
     waited_s: int
     missing: tuple[str, ...]
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("work.dequeued", producer="routing", subject="ticket")
@@ -52,8 +58,12 @@ class WorkDequeued(Body, frozen=True):
     """The ticket needs no agent any more."""
 
     ticket_id: UUID
-    reason: Annotated[str, known("resolved", "cancelled", "closed", "merged")]
+    reason: Annotated[
+        str,
+        known("resolved", "cancelled", "closed", "merged", "accepted", "declined", "expired", "withdrawn"),
+    ]
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.offered", producer="routing", subject="ticket")
@@ -66,6 +76,7 @@ class AssignmentOffered(Body, frozen=True):
     expires_at: Moment
     attempt: int
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.accepted", producer="routing", subject="ticket")
@@ -76,6 +87,7 @@ class AssignmentAccepted(Body, frozen=True):
     offer_id: UUID
     agent_id: UUID
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.declined", producer="routing", subject="ticket")
@@ -87,6 +99,7 @@ class AssignmentDeclined(Body, frozen=True):
     agent_id: UUID
     reason: str
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.offer_expired", producer="routing", subject="ticket")
@@ -97,6 +110,7 @@ class AssignmentOfferExpired(Body, frozen=True):
     offer_id: UUID
     agent_id: UUID
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.offer_rescinded", producer="routing", subject="ticket")
@@ -108,6 +122,7 @@ class AssignmentOfferRescinded(Body, frozen=True):
     agent_id: UUID
     reason: str
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.assigned", producer="routing", subject="ticket")
@@ -124,6 +139,7 @@ class AssignmentAssigned(Body, frozen=True):
     override_reason: str = ""
     replaces: UUID | None = None
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.unassigned", producer="routing", subject="ticket")
@@ -145,9 +161,11 @@ class AssignmentUnassigned(Body, frozen=True):
             "reassigned",
             "agent_left",
             "escalated",
+            "handoff",
         ),
     ]
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("assignment.weight_changed", producer="routing", subject="ticket")
@@ -160,6 +178,7 @@ class AssignmentWeightChanged(Body, frozen=True):
     old_quarters: int
     new_quarters: int
     kind: WorkKind = "own"
+    handoff_id: UUID | None = None
 
 
 @event("agent.registered", producer="routing", subject="agent")

@@ -17,6 +17,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 TOPICS = {
     "intake": Topic(name="support.intake.v1", producer="intake"),
     "routing": Topic(name="support.routing.v1", producer="routing"),
+    "escalation": Topic(name="support.escalation.v1", producer="escalation"),
+    "feedback": Topic(name="support.feedback.v1", producer="feedback"),
 }
 """By producing service. A service joins when it publishes its first event type."""
 

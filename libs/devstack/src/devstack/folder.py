@@ -35,6 +35,10 @@ class StackFolder:
         self._place = self.root / "postgres-place"
         self._lock = self.root / "lock"
 
+    def key_of(self, service: str) -> Path:
+        """Where the API key lies by which a service calls the others."""
+        return self.root / f"{service}-key"
+
     @property
     def identity(self) -> str:
         """What tells this stack from every other, wherever its folder lies; it is made with the folder."""

@@ -11,8 +11,18 @@ from devstack.state import ServiceState, State
 from devstack.supervisor import Plan
 from devstack.topics import LOCAL_PARTITIONS
 
-SERVICES = {"intake": (8101, 9101, 9111), "routing": (8102, 9102, 9112)}
+SERVICES = {
+    "intake": (8101, 9101, 9111),
+    "routing": (8102, 9102, 9112),
+    "escalation": (8103, 9103, 9113),
+    "feedback": (8104, 9104, 9114),
+}
 """Each service's usual ports: its API, its admin pages, and those of a worker that runs apart."""
+CALLERS = {
+    "escalation": ("tickets:read", "tickets:write", "routing:read", "routing:write", "act-as"),
+    "feedback": ("tickets:read", "tickets:write"),
+}
+"""The services that call the others' APIs, and what they may do there."""
 INSTALLATION = "local"
 
 
@@ -35,10 +45,17 @@ def _choose(chooser: PortChooser, usual: tuple[int, int, int], known: State | No
     )
 
 
-def migration_settings(database: ServiceDatabase) -> dict[str, str]:
+def migration_settings(service: str, database: ServiceDatabase) -> dict[str, str]:
     """The environment of a service's `migrate`."""
-    # The settings demand an address of Kafka, which migrations never use and which is not known yet.
-    return {"FRONTLINE_DATABASE_URL": database.owner_url, "FRONTLINE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:9092"}
+    # The settings demand addresses and a key that migrations never use and that are not known yet.
+    unused = {
+        "FRONTLINE_KAFKA_BOOTSTRAP": f"{LOOPBACK}:9092",
+        "FRONTLINE_PEERS_INTAKE_URL": f"http://{LOOPBACK}",
+        "FRONTLINE_PEERS_ROUTING_URL": f"http://{LOOPBACK}",
+        "FRONTLINE_PEERS_KEY": "unused",
+    }
+    needed = unused if service in CALLERS else {"FRONTLINE_KAFKA_BOOTSTRAP": unused["FRONTLINE_KAFKA_BOOTSTRAP"]}
+    return {"FRONTLINE_DATABASE_URL": database.owner_url, **needed}
 
 
 def write_plans(folder: StackFolder, state: State, databases: dict[str, ServiceDatabase]) -> None:
@@ -61,6 +78,14 @@ def _plans(
         "FRONTLINE_ADMIN_HOST": LOOPBACK,
         "FRONTLINE_ADMIN_PORT": str(own.admin_port),
     }
+    if service in CALLERS:
+        settings |= {
+            "FRONTLINE_PEERS_INTAKE_URL": state.api_url("intake"),
+            "FRONTLINE_PEERS_ROUTING_URL": state.api_url("routing"),
+            "FRONTLINE_PEERS_KEY_FILE": str(folder.key_of(service)),
+        }
+    if service == "feedback":
+        settings["FRONTLINE_FEEDBACK_PUBLIC_URL"] = state.api_url(service)
     if not state.split:
         return [Plan(name=service, arguments=("-m", service, "serve"), environment=settings)]
     worker = settings | {"FRONTLINE_ADMIN_PORT": str(own.worker_admin_port)}

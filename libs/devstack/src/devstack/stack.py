@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from common.errors import Conflict, Unavailable
 from devstack.databases import ServiceDatabase, create_database
 from devstack.folder import StackFolder, write_whole
 from devstack.loglines import sentence
-from devstack.plans import SERVICES, choose_services, migration_settings, write_plans
+from devstack.plans import CALLERS, SERVICES, choose_services, migration_settings, write_plans
 from devstack.ports import LOOPBACK
 from devstack.processes import Running, find_running, last_words, run_quietly, start_detached, stop
 from devstack.progress import Cancel, Progress
@@ -137,7 +137,7 @@ class Stack:
 
         def prepare(postgres_url: str) -> None:
             databases.update(self._prepare_databases(postgres_url, state, progress, cancel))
-            self._ensure_key()
+            self._ensure_keys()
 
         addresses = start_both(
             self._servers(state), progress=progress, cancel=cancel, then_postgres=prepare, then_kafka=create_topics
@@ -174,7 +174,7 @@ class Stack:
                 [sys.executable, "-m", service, "migrate"],
                 name=f"the migration of {service}",
                 log=self.folder.logs / f"{service}-migrate.log",
-                environment=migration_settings(database),
+                environment=migration_settings(service, database),
                 check=cancel.check,
             )
             return database
@@ -184,16 +184,23 @@ class Stack:
         progress.step("databases", "ready")
         return prepared
 
-    def _ensure_key(self) -> None:
-        from common.web.clients import SCOPES, create_key, list_clients, revoke_key  # slow: loads while Kafka starts
+    def _ensure_keys(self) -> None:
+        from common.web.clients import SCOPES  # slow: loads while Kafka starts
 
-        if development_key(self.folder) and self.folder.clients.exists():
+        self._ensure_key("development", self.folder.development_key, sorted(SCOPES))
+        for service, scopes in CALLERS.items():
+            self._ensure_key(service, self.folder.key_of(service), scopes)
+
+    def _ensure_key(self, client_id: str, place: Path, scopes: Sequence[str]) -> None:
+        from common.web.clients import create_key, list_clients, revoke_key
+
+        if place.exists() and self.folder.clients.exists():
             return
         for client in list_clients(self.folder.clients):  # a key whose text was lost would count against the limit
-            for lost in client.keys if client.client_id == "development" else ():
+            for lost in client.keys if client.client_id == client_id else ():
                 revoke_key(self.folder.clients, lost.prefix)
-        key = create_key(self.folder.clients, "development", scopes=sorted(SCOPES), now=SystemClock().now())
-        write_whole(self.folder.development_key, key + "\n")
+        key = create_key(self.folder.clients, client_id, scopes=scopes, now=SystemClock().now())
+        write_whole(place, key + "\n")
 
     def _start_supervisor(self) -> None:
         self.folder.status.unlink(missing_ok=True)

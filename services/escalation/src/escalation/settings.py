@@ -1,0 +1,24 @@
+"""Escalation's settings: the shared groups and its own."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from common.settings import Duration, PeersSettings, ServiceSettings, SettingsGroup
+
+
+class EscalationGroup(SettingsGroup):
+    """FRONTLINE_ESCALATION_*."""
+
+    handoff_life: Duration = Field(
+        default=timedelta(hours=2),
+        ge=timedelta(minutes=1),
+        description="after which a handoff that nobody took expires",
+    )
+
+
+class EscalationSettings(ServiceSettings):
+    """Everything that a process of escalation reads."""
+
+    peers: PeersSettings
+    escalation: EscalationGroup = EscalationGroup()

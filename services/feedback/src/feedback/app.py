@@ -1,0 +1,23 @@
+"""The composition root: what the feedback service consists of."""
+
+from pathlib import Path
+
+from common.service import Service
+from feedback.metadata import METADATA
+from feedback.settings import FeedbackSettings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def build(settings: FeedbackSettings) -> Service:
+    """The service under these settings."""
+    return Service(
+        name="feedback",
+        settings=settings,
+        metadata=METADATA,
+        migrations=MIGRATIONS,
+        routers=[],
+        handlers=[],
+        # Its own topic too: figures are computed from what the topics say, whoever says it.
+        consumes=("intake", "routing", "escalation", "feedback"),
+    )
