@@ -4,6 +4,8 @@ LAYERS = (
     "__main__",
     "asyncapi",
     "documents | examples",
+    "escalation_examples | feedback_examples | intake_examples | routing_examples",
+    "example_ids",
     "escalation | feedback | intake | routing",
     "words",
     "registry",
