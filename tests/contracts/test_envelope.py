@@ -19,7 +19,8 @@ from contracts.envelope import (
     kafka_headers,
     subject_of,
 )
-from contracts.examples import TICKET, example_record
+from contracts.example_ids import TICKET
+from contracts.examples import example_record
 
 CREATED = "support.ticket.created.v1"
 
