@@ -57,12 +57,12 @@ class TicketClassified(Body, frozen=True):
 
 @event("ticket.priority_changed", producer="intake", subject="ticket")
 class TicketPriorityChanged(Body, frozen=True):
-    """The priority moved, by the matrix or by an override with a reason code."""
+    """The priority moved: by the matrix, by an override with a reason, or raised by an escalation."""
 
     ticket_id: UUID
     old: Priority
     new: Priority
-    reason: Annotated[str, known("matrix", "override")]
+    reason: Annotated[str, known("matrix", "override", "escalation")]
 
 
 @event("ticket.status_changed", producer="intake", subject="ticket")
@@ -139,17 +139,23 @@ class MessageAdded(Body, frozen=True):
 
 @event("requester.created", producer="intake", subject="requester")
 class RequesterCreated(Body, frozen=True):
-    """A person became known."""
+    """A person became known. `timezone` is an IANA name, empty where nobody said."""
 
     requester_id: UUID
     organisation_id: UUID | None = None
     language: str = ""
+    timezone: str = ""
 
 
 @event("requester.updated", producer="intake", subject="requester")
 class RequesterUpdated(Body, frozen=True):
-    """What is known of a person changed; names only the fields."""
+    """What is known of a person changed: names the fields, and shows those that are no personal text as they now are.
+
+    `language` and `timezone` are empty where they are not known, or were not told by an earlier release.
+    """
 
     requester_id: UUID
     fields: tuple[str, ...]
     organisation_id: UUID | None = None
+    language: str = ""
+    timezone: str = ""
