@@ -4,6 +4,7 @@ from pathlib import Path
 
 from common.service import Service
 from feedback.metadata import METADATA
+from feedback.ownership.consumers import OWNERSHIP
 from feedback.settings import FeedbackSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -17,7 +18,7 @@ def build(settings: FeedbackSettings) -> Service:
         metadata=METADATA,
         migrations=MIGRATIONS,
         routers=[],
-        handlers=[],
+        handlers=[OWNERSHIP],
         # Its own topic too: figures are computed from what the topics say, whoever says it.
         consumes=("intake", "routing", "escalation", "feedback"),
     )
