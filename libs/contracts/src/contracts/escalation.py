@@ -260,6 +260,21 @@ class HandoffRequested(HandoffBody, frozen=True):
     return_of: UUID | None = None
 
 
+@event("handoff.recalled", producer="escalation", subject="ticket")
+class HandoffRecalled(HandoffBody, frozen=True):
+    """The request shall end: routing takes its work back, unless somebody has accepted already.
+
+    What becomes of it is told by `accepted`, `declined`, `expired` or `withdrawn`, once routing has said it.
+    """
+
+    reason: Annotated[
+        str,
+        known(
+            "sender", "declined", "expired", "resolved", "cancelled", "closed", "merged", "reassigned", "sender_left"
+        ),
+    ]
+
+
 @event("handoff.accepted", producer="escalation", subject="ticket")
 class HandoffAccepted(HandoffBody, frozen=True):
     """The receiver accepted and owns the ticket."""
