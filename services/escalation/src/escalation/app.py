@@ -5,6 +5,7 @@ from pathlib import Path
 from common.service import Service
 from escalation.metadata import METADATA
 from escalation.settings import EscalationSettings
+from escalation.tickets.consumers import TICKETS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -17,7 +18,7 @@ def build(settings: EscalationSettings) -> Service:
         metadata=METADATA,
         migrations=MIGRATIONS,
         routers=[],
-        handlers=[],
+        handlers=[TICKETS],
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
         consumes=("intake", "routing", "escalation", "feedback"),
     )

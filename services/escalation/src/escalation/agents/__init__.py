@@ -1,0 +1,1 @@
+"""What escalation knows of agents: who there is, of which tier and teams, and who is there now."""
