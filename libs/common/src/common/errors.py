@@ -4,6 +4,7 @@ FrontlineError
 ├── Refused              the caller asked for something that cannot be done
 │   ├── InvalidInput         a field is wrong
 │   ├── NotFound             no such thing
+│   ├── Gone                 it was there and has ended for good
 │   ├── Conflict             the state does not allow it; `code` says which rule
 │   ├── Unprocessable        well-formed, but contradicts what was said before
 │   ├── StaleVersion         If-Match names another version
@@ -55,6 +56,12 @@ class NotFound(Refused):
     """There is no such thing."""
 
     code = "not_found"
+
+
+class Gone(Refused):
+    """It was there and has ended for good; asking again will not bring it back."""
+
+    code = "gone"
 
 
 class Conflict(Refused):

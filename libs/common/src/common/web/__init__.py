@@ -1,7 +1,8 @@
 """The HTTP edge: what every route of every service shares, so that an endpoint is one call of one use case."""
 
-from common.web.access import Client, needs_scope
+from common.web.access import Client, needs_scope, public
 from common.web.application import create_app, drain_edge_with
+from common.web.body import Submission
 from common.web.cursors import decode_cursor, encode_cursor
 from common.web.dependencies import (
     CurrentClient,
@@ -9,6 +10,7 @@ from common.web.dependencies import (
     CurrentDatabase,
     CurrentLongPoll,
     CurrentOrigin,
+    CurrentSubmission,
     CurrentTransaction,
     IdempotencyKey,
     IfMatch,
@@ -16,6 +18,7 @@ from common.web.dependencies import (
 from common.web.etags import set_etag
 from common.web.idempotency import EXPIRED_KEYS
 from common.web.models import CommandModel, Cursor, Limit, Page, ResponseModel
+from common.web.problems import from_validation
 from common.web.routes import ReadRoute, TransactionalRoute
 from common.web.waiting import LongPoll
 
@@ -28,6 +31,7 @@ __all__ = [
     "CurrentDatabase",
     "CurrentLongPoll",
     "CurrentOrigin",
+    "CurrentSubmission",
     "CurrentTransaction",
     "Cursor",
     "IdempotencyKey",
@@ -37,11 +41,14 @@ __all__ = [
     "Page",
     "ReadRoute",
     "ResponseModel",
+    "Submission",
     "TransactionalRoute",
     "create_app",
     "decode_cursor",
     "drain_edge_with",
     "encode_cursor",
+    "from_validation",
     "needs_scope",
+    "public",
     "set_etag",
 ]

@@ -4,20 +4,27 @@ import hmac
 import logging
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from fastapi import Depends, params
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 
 from common.clock import Clock
-from common.errors import Forbidden, InvalidInput, Misconfigured, Unauthenticated
+from common.errors import Forbidden, FrontlineError, InvalidInput, Misconfigured, Unauthenticated
 from common.web.clients import KEY_PATTERN, SCOPES, hash_key, read_clients
 
 _log = logging.getLogger(__name__)
 _RELOAD_EVERY_S = 1.0
 _NO_KEY_HASH = "0" * 64
+ANYBODY = "public"
+"""The actor of a public route, until its use case knows better."""
+RefusalPage = Callable[[FrontlineError, int, Headers], Response | None]
+"""Takes the error, its status and the request's headers."""
 _ACTOR_PATTERN = re.compile(r"agent:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -112,6 +119,29 @@ def needs_scope(*scopes: str) -> params.Depends:
     if unknown:
         raise Misconfigured(f"unknown scope {min(unknown)}")
     return Depends(NeedsScope(frozenset(scopes)))
+
+
+class Public:
+    """What `public` puts on a route. The route class reads it; FastAPI never calls it."""
+
+    def __init__(self, refusal_page: RefusalPage) -> None:
+        """Args: refusal_page: see `public`."""
+        self.refusal_page = refusal_page
+
+    async def __call__(self) -> None:
+        """Nothing: there is nobody to check."""
+
+
+def public(refusal_page: RefusalPage) -> params.Depends:
+    """Declare that anybody may call this route: its address itself is the secret. Keys and actors are not looked at.
+
+    Parameters that the route does not know are passed over, because programs add theirs to links in mails.
+
+    Args:
+        refusal_page: makes the page for a person who is refused; returns None where a program asks, which is then told
+            by a problem document.
+    """
+    return Depends(Public(refusal_page))
 
 
 def actor_of(request: Request, client: Client) -> str:

@@ -21,7 +21,8 @@ from common.web.documents import documents_router
 from common.web.feed import events_router
 from common.web.middleware import RequestMiddleware
 from common.web.openapi import describe
-from common.web.problems import MethodNotAllowed, PayloadTooLarge, from_validation, problem_response
+from common.web.problems import MethodNotAllowed, PayloadTooLarge, from_validation
+from common.web.refusing import answer_refusal
 from common.web.routes import ScopedRoute
 
 VERSION = "v1"
@@ -34,7 +35,7 @@ def create_app(*, name: str, routers: Sequence[APIRouter], settings: ServiceSett
     """Build the application.
 
     Raises:
-        Misconfigured: the clients file is not set or unusable, or a route declares no scope.
+        Misconfigured: the clients file is not set or unusable, or a route declares no scope and is not public.
     """
     if settings.api.clients_file is None:
         raise Misconfigured("FRONTLINE_API_CLIENTS_FILE is required by the api; `frontline keys create` makes one")
@@ -97,9 +98,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
         error = Unavailable("a server that we need refuses us", retry_after_s=_MENDED_AFTER_S)
     context = context_of(request)
     allow = ", ".join(_methods_of(request)) if isinstance(error, MethodNotAllowed) else ""
-    return problem_response(
-        error, instance=request.url.path, trace_id=context.trace_id, request_id=context.request_id, allow=allow
-    )
+    return answer_refusal(error, context=context, headers=request.headers, path=request.url.path, allow=allow)
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

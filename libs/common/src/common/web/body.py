@@ -1,8 +1,10 @@
-"""Reading a request's body: bounded in bytes, time and depth, strict JSON in strict UTF-8, without NUL."""
+"""Reading a request's body: bounded in bytes, time and depth, strict JSON (or a form) in strict UTF-8, without NUL."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -12,6 +14,19 @@ from common.web.problems import BodyTimeout, PayloadTooLarge, UnsupportedMediaTy
 
 MAX_NESTING = 32
 """Levels of arrays and objects; no body of ours needs more than eight."""
+
+
+MAX_FIELDS = 50
+"""Fields of one form."""
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """A body that was sent as JSON (`document`: the decoded value) or as an HTML form (its values by field name)."""
+
+    document: Any = None
+    form: Mapping[str, Sequence[str]] | None = None
 
 
 class JsonRequest(Request):
@@ -43,6 +58,34 @@ async def read_json(request: Request, *, max_bytes: int, within_s: float) -> Jso
     if read.raw:
         _check_media_type(request.headers.get("content-type", ""))
         read.document = _decode(read.raw)
+    return read
+
+
+async def read_form(request: Request, *, max_bytes: int, within_s: float) -> JsonRequest:
+    """Read a body that may be JSON or an HTML form; the request's document is a `Submission`.
+
+    Raises:
+        PayloadTooLarge, BodyTimeout: see `read_json`.
+        UnsupportedMediaType: it is neither.
+        InvalidInput: see `read_json`; or the form is not UTF-8, holds a NUL, or more than `MAX_FIELDS` fields.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        read = await read_json(request, max_bytes=max_bytes, within_s=within_s)
+        read.document = Submission(document=read.document)
+        return read
+    read = JsonRequest(request.scope, request.receive)
+    read.raw = await _read(request, max_bytes, within_s)
+    try:
+        pairs = parse_qsl(
+            read.raw.decode(), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError as malformed:
+        raise InvalidInput("the form cannot be read", code="malformed_form") from malformed
+    form: dict[str, list[str]] = {}
+    for name, value in pairs:
+        _check_text(f"/{name}", name + value)
+        form.setdefault(name, []).append(value)
+    read.document = Submission(form=form)
     return read
 
 

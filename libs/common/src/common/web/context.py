@@ -15,7 +15,7 @@ from common.errors import Unavailable
 from common.ids import new_id
 from common.settings import ApiSettings
 from common.transaction import Origin, Transaction
-from common.web.access import Client, Clients
+from common.web.access import Client, Clients, RefusalPage
 
 SCOPE_KEY = "frontline.context"
 _ID_PATTERN = re.compile(r"[A-Za-z0-9._:@/+=-]{1,128}")
@@ -87,6 +87,7 @@ class RequestContext:
     idempotency_key: str | None = None
     transaction: Transaction | None = None
     connection: AsyncConnection | None = None
+    refusal_page: RefusalPage | None = None
 
 
 def edge_of(request: Request) -> Edge:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from common.database import Database
 from common.transaction import Origin, Transaction
 from common.web.access import Client
+from common.web.body import JsonRequest, Submission
 from common.web.context import context_of, edge_of
 from common.web.etags import read_if_match
 from common.web.waiting import LongPoll
@@ -56,10 +57,19 @@ async def long_poll_of(request: Request) -> LongPoll:
     return LongPoll(edge_of(request))
 
 
+async def submission_of(request: Request) -> Submission:
+    """The body of a `TransactionalRoute` that takes JSON and forms; read before its transaction began."""
+    assert isinstance(request, JsonRequest), "CurrentSubmission needs a TransactionalRoute"
+    assert isinstance(request.document, Submission)
+    return request.document
+
+
 CurrentTransaction = Annotated[Transaction, Depends(transaction_of)]
 CurrentConnection = Annotated[AsyncConnection, Depends(connection_of)]
 CurrentDatabase = Annotated[Database, Depends(database_of)]
 CurrentClient = Annotated[Client, Depends(client_of)]
+CurrentSubmission = Annotated[Submission, Depends(submission_of)]
+"""A body that may come as JSON or as an HTML form. FastAPI does not know of it: describe it by `openapi_extra`."""
 CurrentOrigin = Annotated[Origin, Depends(origin_of)]
 CurrentLongPoll = Annotated[LongPoll, Depends(long_poll_of)]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key_of)]

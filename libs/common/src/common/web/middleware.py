@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import FrontlineError, InvalidInput
 from common.web.context import SCOPE_KEY, RequestContext, accept_id
-from common.web.problems import problem_response
+from common.web.refusing import answer_refusal
 
 _log = logging.getLogger(__name__)
 
@@ -72,9 +72,7 @@ class RequestMiddleware:
     async def _answer(
         self, error: FrontlineError, scope: Scope, context: RequestContext, receive: Receive, outgoing: "_Outgoing"
     ) -> None:
-        response = problem_response(
-            error, instance=scope["path"], trace_id=context.trace_id, request_id=context.request_id
-        )
+        response = answer_refusal(error, context=context, headers=Headers(scope=scope), path=scope["path"])
         await response(scope, receive, outgoing.send)
 
 

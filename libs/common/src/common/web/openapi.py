@@ -14,6 +14,8 @@ _SCHEMA_PATH = "#/components/schemas/{name}"
 _SECURITY = "key"
 _GENERATED_FAULTS = ("HTTPValidationError", "ValidationError")
 _EVERY_ROUTE = (400, 401, 403, 409, 500, 503)
+_NOBODYS = (400, 500, 503)
+"""Of a public route: it knows no keys, and waits for no event."""
 _MEANINGS: Mapping[int, str] = {
     400: "The address, a header, or the body does not fit its description; `errors` says where.",
     401: "The key is absent, wrong, revoked or expired.",
@@ -64,7 +66,7 @@ def _complete(document: dict[str, Any], routes: Iterable[ScopedRoute]) -> None:
 
 
 def _complete_operation(operation: dict[str, Any], route: ScopedRoute) -> None:
-    operation["security"] = [{_SECURITY: sorted(route.scopes)}]
+    operation["security"] = [] if route.public else [{_SECURITY: sorted(route.scopes)}]
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own validation answer, which is never given
     for status, response in responses.items():
@@ -76,10 +78,10 @@ def _complete_operation(operation: dict[str, Any], route: ScopedRoute) -> None:
 
 
 def _refusals(route: ScopedRoute) -> set[int]:
-    statuses: set[int] = {*_EVERY_ROUTE}
+    statuses: set[int] = {*(_NOBODYS if route.public else _EVERY_ROUTE)}
     if isinstance(route, TransactionalRoute):
-        statuses |= {404, 422}
-        if route.body_field is not None:
+        statuses |= {404} if route.public else {404, 422}
+        if route.body_field is not None or route.takes_form:
             statuses |= {408, 413, 415}
     if "{" in route.path:
         statuses.add(404)
@@ -89,6 +91,8 @@ def _refusals(route: ScopedRoute) -> set[int]:
 
 
 def _header_parameters(route: ScopedRoute) -> list[dict[str, Any]]:
+    if route.public:
+        return []
     parameters = [
         _parameter("Support-After", "Wait until this event, named by a Support-Event header, is visible here",
                    pattern="^[a-z]{1,32} [a-z_]{1,32}/[A-Za-z0-9-]{1,64} [1-9][0-9]{0,17}$"),
@@ -110,7 +114,8 @@ def _success_headers(route: ScopedRoute) -> dict[str, Any]:
     headers: dict[str, Any] = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
     if isinstance(route, TransactionalRoute):
         headers["Support-Event"] = _header("The last event that this caused, for Support-After elsewhere")
-        headers["Idempotency-Replayed"] = _header("true: this is the answer to an earlier request with this key")
+        if not route.public:
+            headers["Idempotency-Replayed"] = _header("true: this is the answer to an earlier request with this key")
     return headers
 
 

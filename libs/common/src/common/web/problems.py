@@ -65,6 +65,7 @@ _STATUSES: Mapping[type[errors.FrontlineError], tuple[int, str]] = {
     MethodNotAllowed: (405, "Method not allowed"),
     BodyTimeout: (408, "Request timed out"),
     errors.Conflict: (409, "Conflict"),
+    errors.Gone: (410, "Gone"),
     errors.StaleVersion: (412, "Version is stale"),
     PayloadTooLarge: (413, "Body too large"),
     UnsupportedMediaType: (415, "Unsupported media type"),

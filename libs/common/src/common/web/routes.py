@@ -19,10 +19,10 @@ from common.errors import InvalidInput, Misconfigured, Refused
 from common.outbox import flush_events
 from common.transaction import Origin, Transaction
 from common.web import idempotency
-from common.web.access import NeedsScope, actor_of
-from common.web.body import read_json
+from common.web.access import ANYBODY, NeedsScope, Public, actor_of
+from common.web.body import read_form, read_json
 from common.web.context import Edge, RequestContext, context_of, edge_of
-from common.web.dependencies import connection_of
+from common.web.dependencies import connection_of, submission_of
 from common.web.idempotency import Claim
 from common.web.problems import is_storable, problem_response
 from common.web.visibility import name_event, wait_visible
@@ -31,13 +31,14 @@ RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class ScopedRoute(APIRoute):
-    """What both kinds share: who calls, and whether they may."""
+    """What both kinds share: who calls, and whether they may. `public` is set where anybody may."""
 
     scopes: frozenset[str]
+    public: Public | None
 
     def get_route_handler(self) -> RouteHandler:
         """See `fastapi.routing.APIRoute`: called once, while the route is built."""
-        self.scopes = _take_scopes(self)
+        self.scopes, self.public = _take_declarations(self)
         self.operation_id = self.operation_id or self.name
         self.check_shape()
         inner = super().get_route_handler()
@@ -49,7 +50,8 @@ class ScopedRoute(APIRoute):
             context.route = path
             edge = edge_of(request)
             self._admit(request, context, edge)
-            _check_query(request, known)
+            if self.public is None:
+                _check_query(request, known)
             return await self.serve(request, context, edge, inner)
 
         return handle
@@ -63,15 +65,14 @@ class ScopedRoute(APIRoute):
         raise NotImplementedError
 
     def _admit(self, request: Request, context: RequestContext, edge: Edge) -> None:
+        if self.public is not None:
+            context.refusal_page = self.public.refusal_page
+            context.origin = _origin(context, ANYBODY)
+            return
         client = edge.clients.authenticate(request.headers.get("authorization"))
         client.require(self.scopes)
         context.client = client
-        context.origin = Origin(
-            actor=actor_of(request, client),
-            correlation_id=context.correlation_id,
-            causation_id=context.request_id,
-            traceparent=context.traceparent,
-        )
+        context.origin = _origin(context, actor_of(request, client))
 
 
 class ReadRoute(ScopedRoute):
@@ -79,13 +80,14 @@ class ReadRoute(ScopedRoute):
 
     def check_shape(self) -> None:
         """See `ScopedRoute`."""
-        if self.methods != {"GET"}:
-            raise Misconfigured(f"{self.path}: a ReadRoute answers GET alone")
+        if self.methods not in ({"GET"}, {"HEAD"}):
+            raise Misconfigured(f"{self.path}: a ReadRoute answers GET or HEAD alone")
         self._needs_connection = asks_for(self.dependant, connection_of)
 
     async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
         """See `ScopedRoute`."""
-        await wait_visible(request, edge)
+        if self.public is None:
+            await wait_visible(request, edge)
         if not self._needs_connection:
             return await inner(request)
         with edge.work.enter():
@@ -101,14 +103,20 @@ class TransactionalRoute(ScopedRoute):
         """See `ScopedRoute`."""
         if (self.methods or set[str]()) & {"GET", "HEAD", "OPTIONS"}:
             raise Misconfigured(f"{self.path}: a GET belongs on a ReadRoute")
+        self.takes_form = asks_for(self.dependant, submission_of)
 
     async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
         """See `ScopedRoute`."""
-        if self.body_field is not None:
-            limit = self.max_body_size or edge.settings.max_body
-            request = await read_json(request, max_bytes=limit, within_s=edge.settings.body_timeout.total_seconds())
-        wanted = _wanted_claim(request, context, edge)
-        await wait_visible(request, edge)
+        limit = self.max_body_size or edge.settings.max_body
+        within_s = edge.settings.body_timeout.total_seconds()
+        if self.takes_form:
+            request = await read_form(request, max_bytes=limit, within_s=within_s)
+        elif self.body_field is not None:
+            request = await read_json(request, max_bytes=limit, within_s=within_s)
+        # A key belongs to a client, so a public route has none: what it does must be idempotent by itself.
+        wanted = None if self.public else _wanted_claim(request, context, edge)
+        if self.public is None:
+            await wait_visible(request, edge)
         with edge.work.enter():
             if wanted is None:
                 return await _run(request, context, edge, inner)
@@ -178,14 +186,24 @@ def _wanted_claim(request: Request, context: RequestContext, edge: Edge) -> Clai
     )
 
 
-def _take_scopes(route: APIRoute) -> frozenset[str]:
+def _origin(context: RequestContext, actor: str) -> Origin:
+    return Origin(
+        actor=actor,
+        correlation_id=context.correlation_id,
+        causation_id=context.request_id,
+        traceparent=context.traceparent,
+    )
+
+
+def _take_declarations(route: APIRoute) -> tuple[frozenset[str], Public | None]:
     """What the route declares. The declarations leave the dependency list, where they would cost a call each."""
     declared = [d.dependency for d in route.dependencies if isinstance(d.dependency, NeedsScope)]
-    if not declared:
-        raise Misconfigured(f"{route.path}: declare what it needs by needs_scope(...)")
-    kept = [d for d in route.dependant.dependencies if not isinstance(d.call, NeedsScope)]
+    public = next((d.dependency for d in route.dependencies if isinstance(d.dependency, Public)), None)
+    if bool(declared) == bool(public):
+        raise Misconfigured(f"{route.path}: declare what it needs by needs_scope(...), or that it is public(...)")
+    kept = [d for d in route.dependant.dependencies if not isinstance(d.call, NeedsScope | Public)]
     route.dependant.dependencies[:] = kept
-    return frozenset[str]().union(*(needs.scopes for needs in declared))
+    return frozenset[str]().union(*(needs.scopes for needs in declared)), public
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
