@@ -156,6 +156,7 @@ BODIES: tuple[Body, ...] = (
         assignment_id=ASSIGNMENT,
         agent_tier=3,
     ),
+    escalation.HandoffRecalled(ticket_id=TICKET, handoff_id=HANDOFF, from_agent_id=AGENT, reason="sender"),
     escalation.HandoffDeclined(
         ticket_id=TICKET, handoff_id=HANDOFF, from_agent_id=AGENT, reason_code="no_capacity", agent_id=SENIOR
     ),

@@ -3,6 +3,7 @@
 LAYERS = (
     "cli",
     "guardian : stack",
+    "demo",
     "directory | plans | following",
     "supervisor",
     "client",

@@ -8,6 +8,7 @@ from common.errors import FrontlineError, Misconfigured
 from devstack.cli import stack
 from devstack.cli.agents import agents
 from devstack.cli.console import note
+from devstack.cli.demo import demo
 from devstack.cli.keys import keys
 from devstack.cli.operations import operations
 from devstack.cli.tail import tail
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (stack.up, stack.down, stack.status, stack.logs, tail):
+for command in (stack.up, stack.down, stack.status, stack.logs, tail, demo):
     app.command()(command)
 app.add_typer(keys, name="keys")
 app.add_typer(tickets, name="ticket")

@@ -34,6 +34,8 @@ class Service(StrEnum):
 
     INTAKE = "intake"
     ROUTING = "routing"
+    ESCALATION = "escalation"
+    FEEDBACK = "feedback"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,193 @@
+"""What agents do: own, ask, restate, try, hand over, resolve; and answer the offers of handoffs."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from common.errors import Refused, Unavailable
+from devstack.client import JsonObject
+from devstack.demo.floor import Agent
+from devstack.demo.people import House, Person, until
+from devstack.demo.story import Story
+from devstack.demo.tally import Tally
+
+_OVER = frozenset({"accepted", "declined", "expired", "withdrawn", "returned", "completed"})
+_LOST = frozenset({"offer_ended", "handoff_over", "work_done", "not_found"})
+
+
+@dataclass(kw_only=True)
+class Staff:
+    """All agents of the floor, and what those who are asked to take over have been told to do."""
+
+    house: House
+    agents: Mapping[str, Agent]
+    run: str
+    tally: Tally
+    declines_left: Counter[str] = field(default_factory=Counter[str])
+    """By ticket."""
+
+    def person(self, agent: Agent) -> Person:
+        """The agent, calling."""
+        return Person(house=self.house, actor=f"agent:{agent.agent_id}")
+
+    async def answer_offers(self, agent: Agent) -> None:
+        """Take or decline what this agent is offered, for ever: whoever starts it cancels it."""
+        person = self.person(agent)
+        while True:
+            try:
+                offers = await person.get("routing", f"/v1/agents/{agent.agent_id}/offers", {"wait_s": 20})
+            except Unavailable:
+                continue
+            for offer in offers["items"]:
+                await self._answer(person, offer)
+
+    async def _answer(self, person: Person, offer: JsonObject) -> None:
+        declines = self.declines_left[offer["ticket_id"]] > 0
+        verb, body = ("decline", {"reason_code": "busy"}) if declines else ("accept", {})
+        if offer.get("handoff_id"):
+            service, path = "escalation", f"/v1/handoffs/{offer['handoff_id']}/{verb}"
+        else:
+            service, path = "routing", f"/v1/offers/{offer['offer_id']}/{verb}"
+            body = {"reason": "busy"} if declines else {}
+        try:
+            await person.send(service, path, body, key=f"{self.run}-{verb}-{offer['offer_id']}")
+        except Refused as refused:
+            if refused.code not in _LOST:
+                raise
+            return  # somebody else was faster, or it was taken back: that is how offers end
+        if declines:
+            self.declines_left[offer["ticket_id"]] -= 1
+            self.tally.note("handoffs declined")
+
+    async def owner_of(self, ticket_id: str, *, not_before: str = "") -> tuple[Agent, JsonObject]:
+        """Wait until one of the floor owns the open ticket; returns the owner, and the ticket as it is then.
+
+        Args:
+            not_before: an agent who is not meant.
+        """
+        reader = Person(house=self.house)
+
+        async def look() -> tuple[Agent, JsonObject] | None:
+            ticket = await reader.get("intake", f"/v1/tickets/{ticket_id}")
+            owner = self.agents.get(ticket["owner_id"] or "")
+            if owner is None or owner.agent_id == not_before or ticket["status"] in ("new", "resolved"):
+                return None
+            return owner, ticket
+
+        return await until(look, what=f"an owner of {ticket_id}")
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """The work on one story's ticket, by whoever owns it."""
+
+    staff: Staff
+    story: Story
+    ticket_id: str
+    steps: int = 0
+
+    def key(self, step: str) -> str:
+        """An idempotency key of this story; each is used once."""
+        self.steps += 1
+        return f"{self.staff.run}-{self.story.number}-{step}-{self.steps}"
+
+    async def say(self, owner: Agent, text: str, *, internal: bool = False, asks: bool = False) -> None:
+        """Write on the ticket; `asks` waits for the customer."""
+        body = {"direction": "internal" if internal else "outbound", "body": text, "awaits_customer": asks}
+        path = f"/v1/tickets/{self.ticket_id}/messages"
+        await self.staff.person(owner).send("intake", path, body, key=self.key("say"))
+        self.staff.tally.note("messages")
+
+    async def command(self, owner: Agent, verb: str, body: Mapping[str, object] | None = None) -> JsonObject:
+        """Give the ticket a command on its present version; anew where it moved meanwhile."""
+        person = self.staff.person(owner)
+        key = self.key(verb)
+
+        async def once() -> JsonObject | None:
+            ticket = await person.get("intake", f"/v1/tickets/{self.ticket_id}")
+            path = f"/v1/tickets/{self.ticket_id}/{verb}"
+            version = ticket["version"]
+            try:
+                return await person.send("intake", path, body or {}, key=f"{key}-{version}", version=version)
+            except Refused as refused:
+                if refused.code not in ("stale_version", "handoff_open", "assignee_required"):
+                    raise
+                return None
+
+        return await until(once, what=f"{verb} on {self.ticket_id}")
+
+    async def hand_over(self, owner: Agent) -> Agent:
+        """Hand the ticket to somebody who can solve it; returns the new owner.
+
+        Raises:
+            Unavailable: nobody took it.
+        """
+        story, staff = self.story, self.staff
+        staff.declines_left[self.ticket_id] = story.declines
+        if story.withdrawn_first:
+            await self._withdraw(owner, await self._request(owner))
+        for _ in range(3):
+            handoff = await self._request(owner)
+            state = await self._wait_for_end(handoff["handoff_id"])
+            if state == "accepted":
+                staff.tally.note("handoffs accepted")
+                receiver, _ = await staff.owner_of(self.ticket_id, not_before=owner.agent_id)
+                return await self._give_back(receiver, owner, handoff["handoff_id"]) if story.returned else receiver
+        raise Unavailable(f"nobody took the handoff of {self.ticket_id}")
+
+    async def _request(self, owner: Agent) -> JsonObject:
+        story = self.story
+        body = {
+            "to": {"tier": story.tier, "skills": [{"skill": story.case.skill, "level": 1, "hard_level": 1}]},
+            "reason_code": "needs_expertise",
+            "package": {
+                "restatement": story.words.restatement,
+                "impact_and_scope": f"impact {story.impact}, urgency {story.urgency}, one customer",
+                "environment": {"product": story.case.product, "language": story.language},
+                "timeline_summary": f"{story.questions} questions, {story.attempts} attempts",
+                "steps_tried": [{"step": each, "outcome": "no change"} for each in story.words.attempts],
+                "hypotheses": [{"text": story.case.name, "state": "open"}],
+                "evidence": ["see the messages"],
+                "ask": "Please find the cause and solve it.",
+                "customer_mood": "calm",
+                "promises_made": ["an answer today"],
+                "deadlines_left": "see the clocks",
+            },
+        }
+        path = f"/v1/tickets/{self.ticket_id}/handoffs"
+        handoff = await self.staff.person(owner).send("escalation", path, body, key=self.key("handoff"))
+        self.staff.tally.note("handoffs requested")
+        return handoff
+
+    async def _withdraw(self, owner: Agent, handoff: JsonObject) -> None:
+        """The owner thinks again; where somebody was faster, the handoff stands."""
+        path, version = f"/v1/handoffs/{handoff['handoff_id']}/withdraw", handoff["version"]
+        try:
+            await self.staff.person(owner).send("escalation", path, {}, key=self.key("withdraw"), version=version)
+        except Refused:
+            return
+        self.staff.tally.note("handoffs withdrawn")
+
+    async def _give_back(self, receiver: Agent, owner: Agent, handoff_id: str) -> Agent:
+        """The receiver returns it with a lesson; returns whoever owns it then, who knows enough now."""
+        body = {
+            "reason_code": "solvable_by_sender",
+            "findings": f"It is {self.story.case.name}; nothing beyond the guide is needed.",
+            "teaching_note": f"Next time: {self.story.words.attempts[0]} first, then look at the log.",
+        }
+        path = f"/v1/handoffs/{handoff_id}"
+        person = self.staff.person(receiver)
+        version = (await person.get("escalation", path))["version"]
+        await person.send("escalation", f"{path}/return", body, key=self.key("return"), version=version)
+        self.staff.tally.note("handoffs returned")
+        back, _ = await self.staff.owner_of(self.ticket_id, not_before=receiver.agent_id)
+        return back
+
+    async def _wait_for_end(self, handoff_id: str) -> str:
+        reader = Person(house=self.staff.house)
+
+        async def look() -> str | None:
+            state: str = (await reader.get("escalation", f"/v1/handoffs/{handoff_id}"))["state"]
+            return state if state in _OVER else None
+
+        return await until(look, what=f"the end of handoff {handoff_id}")
