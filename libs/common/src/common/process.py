@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from common.errors import Unavailable
 from common.http import listen, serve_http
 from common.lifecycle import Life, Pulse, Stage, Task, freeze_memory
 from common.migrate import check_schema
+from common.runtime import Role, Runtime
 from common.settings import ServiceSettings
 from common.timers import Periodic, Timer, run_timers
 from common.web import EXPIRED_KEYS, create_app, drain_edge_with
@@ -26,20 +27,6 @@ _log = logging.getLogger(__name__)
 _PING_WITHIN_S = 1.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
-    """What a role of a service is given. It calls `beat` at every turn and returns soon after `stopping` is set."""
-
-    settings: ServiceSettings
-    database: Database
-    clock: Clock
-    beat: Callable[[], None] = lambda: None
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-Role = Callable[[Runtime], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)

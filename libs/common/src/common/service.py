@@ -18,7 +18,8 @@ from common.clock import SystemClock
 from common.database import Database
 from common.errors import FrontlineError, Misconfigured
 from common.migrate import migrate
-from common.process import Role, Runtime, Service, create_api, role_names, run_process
+from common.process import Service, create_api, role_names, run_process
+from common.runtime import Role, Runtime
 from common.settings import ServiceSettings, WrongSettings, load
 from common.telemetry import set_up_logs, set_up_telemetry
 

@@ -1,4 +1,4 @@
-"""The tables that every service carries, whatever it owns: events out, events in, what is parked, keys and timers.
+"""The tables that every service carries, whatever it owns: events out, events in, what is parked, keys, timers, calls.
 
 They belong to this module's own Alembic branch (`common.migrations`); a service adds them to its metadata so that its
 stores can name them. Columns change only together with a migration there.
@@ -30,6 +30,7 @@ def add_common_tables(metadata: MetaData) -> None:
     _add_incoming(metadata)
     _add_parking(metadata)
     _add_keys_and_timers(metadata)
+    _add_calls(metadata)
 
 
 def _add_outgoing(metadata: MetaData) -> None:
@@ -179,4 +180,30 @@ def _add_keys_and_timers(metadata: MetaData) -> None:
         metadata,
         Column("name", Text, primary_key=True),
         Column("due_at", DateTime(timezone=True), nullable=False),
+    )
+
+
+def _add_calls(metadata: MetaData) -> None:
+    Table(
+        "outgoing_call",
+        metadata,
+        Column("call_id", Uuid, primary_key=True),
+        Column("kind", Text, nullable=False),
+        Column("aggregate_id", Uuid, nullable=False),
+        Column("service", Text, nullable=False),
+        Column("method", Text, nullable=False),
+        Column("path", Text, nullable=False),
+        Column("body", JSONB, nullable=False),
+        Column("actor", Text, nullable=False),
+        Column("if_match", BigInteger),
+        Column("attempts", Integer, nullable=False),
+        Column("due_at", DateTime(timezone=True), nullable=False),
+        Column("give_up_at", DateTime(timezone=True), nullable=False),
+        Column("lease_until", DateTime(timezone=True)),
+        Column("lease_holder", Uuid),
+        Column("correlation_id", Text, nullable=False),
+        Column("causation_id", Text, nullable=False),
+        Column("traceparent", Text, nullable=False),
+        Index("outgoing_call_due", "service", "due_at"),
+        Index("outgoing_call_aggregate", "kind", "aggregate_id"),
     )
