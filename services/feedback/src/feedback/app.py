@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from common.service import Service
+from feedback.figures import api as figures
+from feedback.figures.consumers import FIGURES
+from feedback.figures.timers import PERIODIC as FIGURES_PERIODIC
 from feedback.metadata import METADATA
 from feedback.ownership.consumers import OWNERSHIP
 from feedback.settings import FeedbackSettings
@@ -17,8 +20,9 @@ def build(settings: FeedbackSettings) -> Service:
         settings=settings,
         metadata=METADATA,
         migrations=MIGRATIONS,
-        routers=[],
-        handlers=[OWNERSHIP],
+        routers=[figures.reads],
+        handlers=[OWNERSHIP, FIGURES],
         # Its own topic too: figures are computed from what the topics say, whoever says it.
         consumes=("intake", "routing", "escalation", "feedback"),
+        periodic=FIGURES_PERIODIC,
     )

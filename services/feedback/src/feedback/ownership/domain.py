@@ -88,7 +88,8 @@ def share_out(intervals: Intervals, *, until: datetime) -> tuple[Share, ...]:
         until: usually when the ticket was resolved; what comes later does not count.
     Returns:
         One share for each agent who owned it before `until`, the largest first, then by id; in millionths, and their
-        sum is exactly 1. Where nobody's time is longer than nothing, the last owner has all. Empty where nobody owned it.
+        sum is exactly 1. Where nobody's time is longer than nothing, the last owner has all. Empty where nobody
+        owned it.
     """
     owned: dict[UUID, int] = {}
     for each in intervals:

@@ -25,6 +25,37 @@ STATEMENTS = (
     )
     """,
     "create unique index ownership_interval_ticket on ownership_interval (ticket_id, place)",
+    # Written with almost every event of its ticket: room for the new version beside the old one.
+    """
+    create table ticket_facts (
+      ticket_id uuid not null,
+      facts jsonb not null,
+      rule_version integer not null,
+      primary key (ticket_id)
+    ) with (fillfactor = 70)
+    """,
+    "create index ticket_facts_rule_version on ticket_facts (rule_version, ticket_id)",
+    """
+    create table observation (
+      ticket_id uuid not null,
+      definition text not null,
+      key text not null,
+      at timestamptz not null,
+      numerator boolean not null,
+      denominator boolean not null,
+      parts integer not null,
+      microseconds bigint,
+      clock text not null,
+      queue_id uuid,
+      tier smallint,
+      category text not null,
+      priority text not null,
+      agent_id uuid,
+      primary key (ticket_id, definition, key)
+    )
+    """,
+    "create index observation_period on observation (definition, at, ticket_id, key)",
+    "create index observation_agent on observation (agent_id, definition, at)",
 )
 
 
