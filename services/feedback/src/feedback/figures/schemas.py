@@ -75,9 +75,8 @@ class SelectionQuery(PeriodQuery):
             for name, value in ((Slice.QUEUE, self.queue), (Slice.TIER, self.tier), (Slice.AGENT, self.agent))
             if value is not None
         }
-        for name, word in ((Slice.CATEGORY, self.category), (Slice.PRIORITY, self.priority), (Slice.CLOCK, self.clock)):
-            if word is not None:
-                only[name] = word
+        words = ((Slice.CATEGORY, self.category), (Slice.PRIORITY, self.priority), (Slice.CLOCK, self.clock))
+        only |= {name: word for name, word in words if word is not None}
         return Selection(period=self.period(now), only=only)
 
 
