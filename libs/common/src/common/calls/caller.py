@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from opentelemetry import metrics
@@ -12,17 +11,14 @@ from common.calls.call import CallKind, CallOutcome, Reply, delay_after, judge
 from common.calls.sending import CONCURRENCY, Peers
 from common.calls.store import Claimed, claim_calls, delete_call, list_ages, lock_claimed, postpone_call
 from common.database import Database
+from common.errands import run_errands
 from common.errors import Unavailable
 from common.ids import new_id
-from common.lifecycle import spawn
 from common.runtime import Role, Runtime
 from common.settings import PeersSettings
 from common.transaction import Origin
 
 _log = logging.getLogger(__name__)
-_POLL_S = (0.005, 0.08)
-"""Shortest and longest pause between looks that find nothing; doubled each time."""
-_ABSENCE_S = 0.5
 _MARGIN = timedelta(seconds=30)
 """How much longer than one attempt a lease is: for the settling, which may wait for locks."""
 _SETTLING_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
@@ -58,53 +54,35 @@ class Caller:
         self._kinds = {kind.kind: kind for kind in kinds}
         self._peers = peers
         self._origin = Origin(actor=f"service:{database.source.rpartition('/')[2]}")
-        self._busy: Counter[str] = Counter()
-        self._wake = asyncio.Event()
         self._measured = float("-inf")
 
     async def run(self, *, beat: Callable[[], None], stop: asyncio.Event) -> None:
         """Send until `stop` is set; then what is under way ends first. An absent database is waited for."""
-        pause = _POLL_S[0]
-        async with asyncio.TaskGroup() as group:
-            while not stop.is_set():
-                beat()
-                self._wake.clear()
-                try:
-                    began = await self._begin_due(group)
-                    await self._measure()
-                except Unavailable as absent:
-                    _log.warning("calls wait", extra={"cause": absent.detail})
-                    await self._pause(stop, _ABSENCE_S, until_woken=False)
-                    continue
-                pause = _POLL_S[0] if began else min(pause * 2, _POLL_S[1])
-                await self._pause(stop, pause)
+        await run_errands(
+            lanes=dict.fromkeys(self._peers.services, CONCURRENCY),
+            claim=self._claim,
+            carry_out=self._carry_out,
+            beat=beat,
+            stop=stop,
+        )
 
-    async def _begin_due(self, group: asyncio.TaskGroup) -> int:
-        """Claim as many as there is room for and begin them at once; returns how many."""
-        room = {service: CONCURRENCY - self._busy[service] for service in self._peers.services}
-        room = {service: free for service, free in room.items() if free}
-        if not room or not self._kinds:
-            return 0
-        asked = self._database.clock.monotonic()
+    async def _claim(self, room: Mapping[str, int]) -> Sequence[Claimed]:
+        await self._measure()
         async with self._database.begin(self._origin) as tx:
-            claimed = await claim_calls(
-                tx, room=room, kinds=list(self._kinds), holder=new_id(), lease=self._peers.timeout + _MARGIN
+            return await claim_calls(
+                tx,
+                room=room,
+                kinds=list(self._kinds),
+                holder=new_id(),
+                lease=self._peers.timeout + _MARGIN,
+                asked=self._database.clock.monotonic(),
             )
-        for each in claimed:
-            self._busy[each.call.service] += 1
-            spawn(group, self._carry_out(each, asked), name=f"call-{each.call.call_id}")
-        return len(claimed)
 
-    async def _carry_out(self, claimed: Claimed, asked: float) -> None:
-        try:
-            if self._database.clock.monotonic() - asked > _MARGIN.total_seconds() / 2:
-                # This process stood still since the claim: the lease might end while we send.
-                return
-            reply = await self._send(claimed)
-            await self._settle(claimed, reply)
-        finally:
-            self._busy[claimed.call.service] -= 1
-            self._wake.set()
+    async def _carry_out(self, claimed: Claimed) -> None:
+        if self._database.clock.monotonic() - claimed.asked > _MARGIN.total_seconds() / 2:
+            # This process stood still since the claim: the lease might end while we send.
+            return
+        await self._settle(claimed, await self._send(claimed))
 
     async def _send(self, claimed: Claimed) -> Reply:
         if self._database.clock.now() > claimed.give_up_at:
@@ -161,15 +139,6 @@ class Caller:
             ages = await list_ages(connection, now=clock.now())
         for service in self._peers.services:
             _oldest.set(ages.get(service, 0.0), {"service": service})
-
-    async def _pause(self, stop: asyncio.Event, length_s: float, *, until_woken: bool = True) -> None:
-        """Until the pause is over, a call has ended, or the process drains."""
-        waits = [stop.wait()] + ([self._wake.wait()] if until_woken else [])
-        async with asyncio.TaskGroup() as group:
-            running = [spawn(group, wait, name="pause") for wait in waits]
-            await asyncio.wait(running, timeout=length_s, return_when=asyncio.FIRST_COMPLETED)
-            for each in running:
-                each.cancel()
 
 
 def _note(outcome: CallOutcome) -> None:

@@ -1,8 +1,10 @@
 """One attempt over HTTP: the request as the other services' edges read it, and every way in which it can fail."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +32,7 @@ class Peers:
                 base_url=url,
                 headers={"Authorization": f"Bearer {settings.key.get_secret_value()}"},
                 timeout=settings.timeout.total_seconds(),
+                verify=_trusted(),
                 limits=httpx.Limits(max_connections=CONCURRENCY),
                 # Proxies of the environment are for the outer world, and a redirect would carry our key away.
                 trust_env=False,
@@ -85,6 +88,12 @@ class Peers:
             fault="" if response.is_success else _fault(response.status_code, answer),
             retry_after=_retry_after(response),
         )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """What every client of this process trusts. Reading it takes a tenth of a second, too long to repeat."""
+    return httpx.create_ssl_context()
 
 
 def _headers(call: Call, origin: Origin) -> dict[str, str]:

@@ -66,13 +66,22 @@ _AGES = text(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claimed:
-    """A call that is ours until its lease ends: `holder` proves it. `attempt` is the one that begins now."""
+    """A call that is ours until its lease ends: `holder` proves it. `attempt` is the one that begins now.
+
+    `asked` is when, by the monotonic clock of this process, the lease had not yet begun.
+    """
 
     call: Call
     attempt: int
     give_up_at: datetime
     holder: UUID
     origin: Origin
+    asked: float
+
+    @property
+    def lane(self) -> str:
+        """Whom it is for: one service's trouble is not another's."""
+        return self.call.service
 
 
 async def add_calls(tx: Transaction, calls: Sequence[Call]) -> None:
@@ -111,13 +120,14 @@ async def cancel_calls(tx: Transaction, kind: str, aggregate_ids: Sequence[UUID]
 
 
 async def claim_calls(
-    tx: Transaction, *, room: Mapping[str, int], kinds: Sequence[str], holder: UUID, lease: timedelta
+    tx: Transaction, *, room: Mapping[str, int], kinds: Sequence[str], holder: UUID, lease: timedelta, asked: float
 ) -> list[Claimed]:
     """Take what is due and nobody is at, first due first.
 
     Args:
         room: how many at most, by service.
         holder: a new id for each claim.
+        asked: see `Claimed`.
     """
     values = {
         "services": list(room),
@@ -128,7 +138,7 @@ async def claim_calls(
         "lease": lease,
     }
     rows = await tx.connection.execute(_CLAIM, values)
-    return [_read(row, tx.origin.actor) for row in rows]
+    return [_read(row, tx.origin.actor, asked) for row in rows]
 
 
 async def lock_claimed(tx: Transaction, claimed: Claimed) -> bool:
@@ -153,7 +163,7 @@ async def list_ages(connection: AsyncConnection, *, now: datetime) -> dict[str, 
     return {row.service: (now - row.due_at).total_seconds() for row in rows}
 
 
-def _read(row: Row[Any], actor: str) -> Claimed:
+def _read(row: Row[Any], actor: str, asked: float) -> Claimed:
     call = Call(
         call_id=row.call_id,
         kind=row.kind,
@@ -172,4 +182,11 @@ def _read(row: Row[Any], actor: str) -> Claimed:
         causation_id=row.causation_id,
         traceparent=row.traceparent,
     )
-    return Claimed(call=call, attempt=row.attempts, give_up_at=row.give_up_at, holder=row.lease_holder, origin=origin)
+    return Claimed(
+        call=call,
+        attempt=row.attempts,
+        give_up_at=row.give_up_at,
+        holder=row.lease_holder,
+        origin=origin,
+        asked=asked,
+    )

@@ -19,7 +19,7 @@ from common.web.etags import set_etag
 from common.web.idempotency import EXPIRED_KEYS
 from common.web.models import CommandModel, Cursor, Limit, Page, ResponseModel
 from common.web.problems import from_validation
-from common.web.routes import ReadRoute, TransactionalRoute
+from common.web.routes import ReadRoute, SteppedRoute, TransactionalRoute
 from common.web.waiting import LongPoll
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Page",
     "ReadRoute",
     "ResponseModel",
+    "SteppedRoute",
     "Submission",
     "TransactionalRoute",
     "create_app",

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from common.web.etags import read_if_match
 from common.web.problems import MEDIA_TYPE, TITLES, Problem
-from common.web.routes import ScopedRoute, TransactionalRoute, asks_for
+from common.web.routes import CommandRoute, ScopedRoute, TransactionalRoute, asks_for
 
 _SCHEMA_PATH = "#/components/schemas/{name}"
 _SECURITY = "key"
@@ -79,7 +79,7 @@ def _complete_operation(operation: dict[str, Any], route: ScopedRoute) -> None:
 
 def _refusals(route: ScopedRoute) -> set[int]:
     statuses: set[int] = {*(_NOBODYS if route.public else _EVERY_ROUTE)}
-    if isinstance(route, TransactionalRoute):
+    if isinstance(route, CommandRoute):
         statuses |= {404} if route.public else {404, 422}
         if route.body_field is not None or route.takes_form:
             statuses |= {408, 413, 415}
@@ -97,9 +97,11 @@ def _header_parameters(route: ScopedRoute) -> list[dict[str, Any]]:
         _parameter("Support-After", "Wait until this event, named by a Support-Event header, is visible here",
                    pattern="^[a-z]{1,32} [a-z_]{1,32}/[A-Za-z0-9-]{1,64} [1-9][0-9]{0,17}$"),
     ]  # fmt: skip
-    if isinstance(route, TransactionalRoute):
+    if isinstance(route, CommandRoute):
+        kept = isinstance(route, TransactionalRoute)
         parameters += [
-            _parameter("Idempotency-Key", "Repeats with the same key have one effect and get the same answer",
+            _parameter("Idempotency-Key", "Repeats with the same key have one effect and get the same answer"
+                       if kept else "Accepted as everywhere; a repeat has no further effect with or without it",
                        pattern="^[!#-~]{1,255}$"),
             _parameter("Support-Actor", "The agent for whom the client acts; needs the scope act-as",
                        pattern="^agent:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),

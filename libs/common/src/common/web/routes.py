@@ -1,9 +1,10 @@
-"""The two kinds of routes. A route class owns what every endpoint of its kind needs and none should write itself.
+"""The kinds of routes. A route class owns what every endpoint of its kind needs and none should write itself.
 
 A command: authenticate, check the scope, read the body, wait for Support-After, claim the idempotency key, run the
 endpoint, render its answer, write its events, keep the answer under the key, commit, and only then answer. A refusal
 rolls all of it back; one by rule is then kept under the key. A query: the same way in, then one read-only connection
-where the endpoint asks for it.
+where the endpoint asks for it. A command in steps, which calls or waits for another service, opens short transactions
+of its own, because none may be open meanwhile.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -96,8 +97,8 @@ class ReadRoute(ScopedRoute):
                 return await inner(request)
 
 
-class TransactionalRoute(ScopedRoute):
-    """A command: one transaction, committed before the answer begins."""
+class CommandRoute(ScopedRoute):
+    """What both kinds of commands share."""
 
     def check_shape(self) -> None:
         """See `ScopedRoute`."""
@@ -105,14 +106,38 @@ class TransactionalRoute(ScopedRoute):
             raise Misconfigured(f"{self.path}: a GET belongs on a ReadRoute")
         self.takes_form = asks_for(self.dependant, submission_of)
 
-    async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
-        """See `ScopedRoute`."""
+    async def read_body(self, request: Request, edge: Edge) -> Request:
+        """The request with its body read, where the endpoint takes one."""
         limit = self.max_body_size or edge.settings.max_body
         within_s = edge.settings.body_timeout.total_seconds()
         if self.takes_form:
-            request = await read_form(request, max_bytes=limit, within_s=within_s)
-        elif self.body_field is not None:
-            request = await read_json(request, max_bytes=limit, within_s=within_s)
+            return await read_form(request, max_bytes=limit, within_s=within_s)
+        if self.body_field is not None:
+            return await read_json(request, max_bytes=limit, within_s=within_s)
+        return request
+
+
+class SteppedRoute(CommandRoute):
+    """A command in steps: with `CurrentDatabase` it opens short transactions and waits, or calls, between them.
+
+    It keeps no answer under an idempotency key, so it must be one whose repeat has no further effect.
+    """
+
+    async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
+        """See `ScopedRoute`."""
+        request = await self.read_body(request, edge)
+        if self.public is None:
+            context.idempotency_key = idempotency.read_key(request)
+            await wait_visible(request, edge)
+        return await inner(request)
+
+
+class TransactionalRoute(CommandRoute):
+    """A command: one transaction, committed before the answer begins."""
+
+    async def serve(self, request: Request, context: RequestContext, edge: Edge, inner: RouteHandler) -> Response:
+        """See `ScopedRoute`."""
+        request = await self.read_body(request, edge)
         # A key belongs to a client, so a public route has none: what it does must be idempotent by itself.
         wanted = None if self.public else _wanted_claim(request, context, edge)
         if self.public is None:
