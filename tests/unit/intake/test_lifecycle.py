@@ -23,7 +23,7 @@ from intake.tickets.domain import (
     Ticket,
     takes_contact,
 )
-from intake.tickets.lifecycle import ALLOWED, FACTS, Trigger
+from intake.tickets.transitions import ALLOWED, FACTS, Trigger
 from tests.support.tickets import AGENT, NOW, TICKET, standing
 
 WINDOW = timedelta(days=7)
@@ -51,6 +51,10 @@ FACT_DECISIONS: Mapping[Trigger, Callable[[Ticket], Decision]] = {
     Trigger.AGENT_WROTE: lambda t: lifecycle.heard(t, Heard(position=1, by_agent=True), now=NOW),
     Trigger.CUSTOMER_WROTE: lambda t: lifecycle.heard(t, Heard(position=1, by_customer=True), now=NOW),
     Trigger.RESUME_DUE: lambda t: lifecycle.resume_due(t, generation=t.hold_generation),
+    Trigger.CLOSE_DUE: lambda t: lifecycle.close_due(t, resolution_seq=t.resolution_seq, now=NOW),
+    Trigger.SURVEY_REOPENED: lambda t: lifecycle.reopen_by_survey(
+        t, resolution_seq=t.resolution_seq, now=NOW, reopen_window=WINDOW
+    ),
 }
 
 

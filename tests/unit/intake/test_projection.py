@@ -1,8 +1,8 @@
-"""What routing's events make of a ticket."""
+"""What routing's events make of a ticket, and a survey's consent."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from hypothesis import given
@@ -66,7 +66,7 @@ def unassigned(assignment: UUID, agent: UUID, *, kind: str = "own") -> Assignmen
 def told(ticket: Ticket, bodies: Sequence[Body]) -> Ticket:
     """The ticket after these events, with ids from 100 on."""
     for number, body in enumerate(bodies, start=100):
-        ticket = project(ticket, body, event_id=UUID(int=number)).ticket
+        ticket = project(ticket, body, event_id=UUID(int=number), now=NOW, reopen_window=timedelta(days=7)).ticket
     return ticket
 
 
@@ -84,7 +84,7 @@ def test_only_the_first_owner_opens() -> None:
     """A later one is shown and moves nothing, whatever the status."""
     for status in Status:
         ticket = replace(standing(status), first_owner_id=BOB, owner_id=None)
-        decision = project(ticket, assigned(FIRST, ADA), event_id=UUID(int=1))
+        decision = project(ticket, assigned(FIRST, ADA), event_id=UUID(int=1), now=NOW, reopen_window=timedelta(days=7))
         assert decision.ticket.owner_id == ADA
         assert decision.ticket.first_owner_id == BOB
         moves = [event for event in decision.events if isinstance(event, TicketStatusChanged)]

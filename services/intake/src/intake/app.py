@@ -8,15 +8,16 @@ from intake.metadata import METADATA
 from intake.requesters import api as requesters
 from intake.settings import IntakeSettings
 from intake.tickets import api as tickets
-from intake.tickets.consumers import ROUTING_HANDLER
-from intake.tickets.timers import RESUME
+from intake.tickets.consumers import PRODUCERS, told_handler
+from intake.tickets.domain import Windows
+from intake.tickets.timers import list_periodic, list_timers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def build(settings: IntakeSettings) -> Service:
     """The service under these settings."""
-    window = settings.intake.reopen_window
+    windows = Windows(reopen=settings.intake.reopen_window, close_after=settings.intake.close_after)
     return Service(
         name="intake",
         settings=settings,
@@ -24,13 +25,14 @@ def build(settings: IntakeSettings) -> Service:
         migrations=MIGRATIONS,
         routers=[
             tickets.commands,
-            tickets.timed_commands(window),
+            tickets.timed_commands(windows),
             tickets.reads,
-            messages.commands(window),
+            messages.commands(windows.reopen),
             messages.reads,
             requesters.reads,
         ],
-        handlers=[ROUTING_HANDLER],
-        consumes=("routing",),
-        timers=[RESUME],
+        handlers=[told_handler(windows.reopen)],
+        consumes=PRODUCERS,
+        timers=list_timers(windows),
+        periodic=list_periodic(windows),
     )

@@ -150,7 +150,7 @@ async def list_own_events(
 async def list_timeline(
     connection: AsyncConnection, ticket_id: UUID, *, own_source: str, cursor: str | None, limit: int
 ) -> tuple[Sequence[tuple[datetime, Event]], str | None]:
-    """What happened to a ticket, ours and routing's, in fold order: by effective time, then source, then sequence.
+    """What happened to a ticket, told by all services, in fold order: by effective time, then source, then sequence.
 
     Args:
         own_source: our own `ce_source`.
@@ -214,6 +214,9 @@ def _conditions(query: ListTicketsQuery) -> list[ColumnElement[bool]]:
         (columns.priority, query.priority),
         (columns.tier_required, query.tier),
         (columns.routing_state, query.routing_state),
+        (columns.escalation_level, query.escalation_level),
+        (columns.handoff_state, query.handoff_state),
+        (columns.sla_state, query.sla_state),
     )
     alternatives = (
         (columns.owner_id, query.assignee),

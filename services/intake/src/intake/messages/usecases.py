@@ -19,14 +19,15 @@ from intake.messages.domain import (
     counts_as_response,
 )
 from intake.tickets import usecases as tickets
-from intake.tickets.domain import FINAL, Heard, Ticket, takes_contact
+from intake.tickets.domain import FINAL, Heard, Status, Ticket, takes_contact
 
 
 async def add_message(tx: Transaction, ticket_id: UUID, wanted: NewMessage, *, reopen_window: timedelta) -> Message:
     """Say something on a ticket, with what it does to the ticket's status.
 
     A requester who writes after the end (on a final ticket, or on one resolved longer ago than the reopen window)
-    is heard on a follow-up ticket of their own: the newest one that is still alive, else a new one.
+    is heard on a follow-up ticket of their own: the newest one that is still alive, else a new one. An automation is
+    heard on a closed ticket too, as long as it answers nothing: a survey asks about a resolution that was confirmed.
 
     Returns:
         The message; its `ticket_id` is another than the given one where it went to a follow-up ticket.
@@ -42,7 +43,11 @@ async def add_message(tx: Transaction, ticket_id: UUID, wanted: NewMessage, *, r
     contact = wanted.direction is Direction.INBOUND and not wanted.ack_only
     if contact and not takes_contact(ticket, now=tx.now, reopen_window=reopen_window):
         ticket = await tickets.follow_up(tx, ticket, channel=wanted.channel, reopen_window=reopen_window)
-    if ticket.status in FINAL and wanted.direction is not Direction.INBOUND:
+    if (
+        ticket.status in FINAL
+        and wanted.direction is not Direction.INBOUND
+        and not _is_afterword(ticket, wanted, author)
+    ):
         raise Conflict(f"the ticket is {ticket.status}: nothing is added to it any more", code="ticket_final")
     return await _say(tx, ticket, wanted, author)
 
@@ -70,6 +75,12 @@ async def _say(tx: Transaction, ticket: Ticket, wanted: NewMessage, author: Auth
     tx.add_events(ticket.event_subject, [message.told()], origin=origin)
     await tickets.hear(tx, ticket, _heard(message), origin=origin)
     return message
+
+
+def _is_afterword(ticket: Ticket, wanted: NewMessage, author: Author) -> bool:
+    by_automation = author.type in (AuthorType.AUTOMATION, AuthorType.SYSTEM)
+    to_customer = wanted.direction is Direction.OUTBOUND and not counts_as_response(wanted, author)
+    return ticket.status is Status.CLOSED and by_automation and to_customer
 
 
 def _heard(message: Message) -> Heard:

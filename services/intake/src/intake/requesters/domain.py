@@ -7,7 +7,9 @@ address is a claim of whoever wrote, and must not open another person's tickets.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from common.errors import InvalidInput
 
@@ -30,7 +32,7 @@ class Organisation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requester:
-    """A person who asks. Names and addresses stay in intake."""
+    """A person who asks. Names and addresses stay in intake. `timezone` is an IANA name, empty where nobody said."""
 
     id: UUID
     system: str
@@ -39,6 +41,7 @@ class Requester:
     name: str
     language: str
     organisation_id: UUID | None
+    timezone: str
     created_at: datetime
     updated_at: datetime
 
@@ -60,6 +63,7 @@ class GivenRequester:
     email: str = ""
     name: str = ""
     language: str = ""
+    timezone: str = ""
     organisation: GivenOrganisation | None = None
 
 
@@ -70,12 +74,14 @@ def given_requester(
     email: str,
     name: str = "",
     language: str = "",
+    timezone: str = "",
     organisation: GivenOrganisation | None = None,
 ) -> GivenRequester:
     """The person under its key; see the module for the two kinds of keys.
 
     Raises:
-        InvalidInput: neither (system, external_id) nor email is given, or only half of the first.
+        InvalidInput: neither (system, external_id) nor email is given, or only half of the first; or the time zone is
+            none.
     """
     if bool(system) != bool(external_id):
         missing = "external_id" if system else "system"
@@ -86,11 +92,19 @@ def given_requester(
         )
     if system == EMAIL_SYSTEM and external_id != external_id.lower():
         raise InvalidInput("an address is a key in lower case", pointers=[("/requester/external_id", "lower case")])
+    if timezone and timezone not in _timezones():
+        raise InvalidInput("the time zone is not known", pointers=[("/requester/timezone", "is no IANA time zone")])
     return GivenRequester(
         system=system or EMAIL_SYSTEM,
         external_id=external_id or email.lower(),
         email=email,
         name=name,
         language=language,
+        timezone=timezone,
         organisation=organisation,
     )
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -16,6 +16,7 @@ class RequesterShown(ResponseModel):
     name: str
     language: str
     organisation_id: UUID | None
+    timezone: str
     created_at: datetime
     updated_at: datetime
 

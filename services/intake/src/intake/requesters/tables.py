@@ -28,6 +28,7 @@ requester = Table(
     Column("name", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("organisation_id", Uuid),
+    Column("timezone", Text, nullable=False, server_default=""),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("system", "external_id"),

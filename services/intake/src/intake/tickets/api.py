@@ -1,6 +1,5 @@
 """Routes of tickets."""
 
-from datetime import timedelta
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -25,20 +24,18 @@ from common.web import (
 from contracts.envelope import as_json
 from intake import queries
 from intake.tickets import edits, lifecycle, usecases
-from intake.tickets.domain import Decision, Ticket
+from intake.tickets.answers import EventsBody, TicketBody, show, show_told
+from intake.tickets.domain import Decision, Ticket, Windows
 from intake.tickets.schemas import (
     CancelBody,
     ClassifyBody,
     EditTicketBody,
-    EventsBody,
     HoldBody,
     ListTicketsQuery,
     OpenTicketBody,
+    RaisePriorityBody,
     ResolveBody,
     Tag,
-    TicketBody,
-    show,
-    show_told,
 )
 
 WRITE = needs_scope("tickets:write")
@@ -114,6 +111,15 @@ async def classify(
     return _answer(response, await usecases.command(tx, ticket_id, decide, expected_version=version))
 
 
+@commands.post("/{ticket_id}/raise-priority", dependencies=[WRITE])
+async def raise_priority(
+    ticket_id: UUID, command: RaisePriorityBody, tx: CurrentTransaction, response: Response
+) -> TicketBody:
+    """Make the ticket more pressing, by one step or up to a priority; where it is there already, nothing changes."""
+    decide = partial(edits.raise_priority, to=command.to, reason=command.reason)
+    return _answer(response, await usecases.command(tx, ticket_id, decide))
+
+
 @commands.post("/{ticket_id}/wait-for-customer", dependencies=[WRITE])
 async def wait_for_customer(
     ticket_id: UUID, tx: CurrentTransaction, version: IfMatch, response: Response
@@ -136,21 +142,6 @@ async def hold(
 async def resume(ticket_id: UUID, tx: CurrentTransaction, version: IfMatch, response: Response) -> TicketBody:
     """Work is ours again."""
     return _answer(response, await usecases.command(tx, ticket_id, lifecycle.resume, expected_version=version))
-
-
-@commands.post("/{ticket_id}/resolve", dependencies=[WRITE])
-async def resolve(
-    ticket_id: UUID, command: ResolveBody, tx: CurrentTransaction, version: IfMatch, response: Response
-) -> TicketBody:
-    """The solution was delivered."""
-    decide = partial(
-        lifecycle.resolve,
-        code=command.resolution_code,
-        summary=command.resolution_summary,
-        skip_reason=command.skip_reason,
-        now=tx.now,
-    )
-    return _answer(response, await usecases.command(tx, ticket_id, decide, expected_version=version))
 
 
 @commands.post("/{ticket_id}/confirm", dependencies=[WRITE])
@@ -176,21 +167,36 @@ async def restore(ticket_id: UUID, tx: CurrentTransaction, version: IfMatch, res
     return _answer(response, await usecases.command(tx, ticket_id, decide, expected_version=version))
 
 
-def timed_commands(reopen_window: timedelta) -> APIRouter:
-    """The commands that depend on how long a resolved ticket may be reopened."""
+def timed_commands(windows: Windows) -> APIRouter:
+    """The commands that depend on how long a resolved ticket may be reopened, and when it closes by itself."""
     router = APIRouter(prefix="/v1/tickets", route_class=TransactionalRoute, tags=["tickets"])
+
+    @router.post("/{ticket_id}/resolve", dependencies=[WRITE])
+    async def resolve(
+        ticket_id: UUID, command: ResolveBody, tx: CurrentTransaction, version: IfMatch, response: Response
+    ) -> TicketBody:
+        """The solution was delivered; 409 handoff_open while somebody is asked to take the ticket over."""
+        decide = partial(
+            lifecycle.resolve,
+            code=command.resolution_code,
+            summary=command.resolution_summary,
+            skip_reason=command.skip_reason,
+            now=tx.now,
+        )
+        resolved = await usecases.resolve_ticket(tx, ticket_id, decide, expected_version=version, windows=windows)
+        return _answer(response, resolved)
 
     @router.post("/{ticket_id}/reopen", dependencies=[WRITE])
     async def reopen(ticket_id: UUID, tx: CurrentTransaction, version: IfMatch, response: Response) -> TicketBody:
         """It was not solved: said by the agent who acts, else by the requester."""
         trigger = "agent" if tx.origin.agent_id else "requester"
-        decide = partial(lifecycle.reopen, trigger=trigger, now=tx.now, reopen_window=reopen_window)
+        decide = partial(lifecycle.reopen, trigger=trigger, now=tx.now, reopen_window=windows.reopen)
         return _answer(response, await usecases.command(tx, ticket_id, decide, expected_version=version))
 
     @router.post("/{ticket_id}/close", dependencies=[WRITE])
     async def close(ticket_id: UUID, tx: CurrentTransaction, version: IfMatch, response: Response) -> TicketBody:
         """Nobody came back within the reopen window."""
-        decide = partial(lifecycle.close, now=tx.now, reopen_window=reopen_window)
+        decide = partial(lifecycle.close, now=tx.now, reopen_window=windows.reopen)
         return _answer(response, await usecases.command(tx, ticket_id, decide, expected_version=version))
 
     return router
@@ -225,7 +231,7 @@ async def get_timeline(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[dict[str, object]]:
-    """What happened to the ticket, told by intake and routing, as CloudEvents with their `effectivetime`."""
+    """What happened to the ticket, told by all services, as CloudEvents with their `effectivetime`."""
     told, next_cursor = await queries.list_timeline(
         connection, ticket_id, own_source=database.source, cursor=cursor, limit=limit
     )

@@ -100,14 +100,91 @@ class RoutingState(StrEnum):
     UNROUTABLE = "unroutable"
 
 
+class HandoffState(StrEnum):
+    """How far a handoff is, as escalation's events say. Only a requested one is open."""
+
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    RETURNED = "returned"
+    COMPLETED = "completed"
+
+
+class ClockState(StrEnum):
+    """Where an SLA clock stands, as escalation's events say. Breached stays, whatever the clock does afterwards."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    MET = "met"
+    BREACHED = "breached"
+    CANCELLED = "cancelled"
+
+
+class SlaState(StrEnum):
+    """The worst of a ticket's clocks."""
+
+    OK = "ok"
+    WARNED = "warned"
+    BREACHED = "breached"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownHandoff:
+    """The latest handoff of a ticket. `to_agent_id` is who was asked first, `agent_id` who accepted.
+
+    `tier_required` is 0 where the request itself was not seen. `event_id` names the event that moved it last.
+    """
+
+    id: UUID
+    state: HandoffState
+    event_id: UUID
+    from_agent_id: UUID | None = None
+    to_agent_id: UUID | None = None
+    agent_id: UUID | None = None
+    tier_required: int = 0
+    reason_code: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownClock:
+    """The latest cycle of a ticket's clock of one kind.
+
+    `deadline` is None while nothing runs; `warned_percent` is that of the last warning, 0 before any. `event_id` names
+    the event that changed it last.
+    """
+
+    clock_id: UUID
+    kind: str
+    cycle: int
+    state: ClockState
+    event_id: UUID
+    target_s: int = 0
+    deadline: datetime | None = None
+    warned_percent: int = 0
+    breached_at: datetime | None = None
+    met_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Windows:
+    """How long a resolved ticket may be reopened, and after how long it closes by itself: never before that is over."""
+
+    reopen: timedelta
+    close_after: timedelta
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ticket:
-    """One ticket. `version` rises with commands, a due `resume_at` and some messages, not with routing's events.
+    """One ticket. `version` rises with commands, due times and some messages, not with what other services' events say.
 
     `priority_reason` is empty where the priority follows the matrix. `moved_by` names the trigger of the last status
     move. `message_count` gives each message its position. `agent_spoke_last` says that a public agent message stands
     after the last inbound one. `hold_generation` counts holds, so that the timer of an earlier hold is known as such.
-    Each `*_event_id` names the routing event that the values before it came from.
+    `tier_required` never is below `escalation_tier`, the highest that an escalation asked for. `sla` holds the
+    clocks by kind. Each `*_event_id` names the event of another service that the values before it came from.
     """
 
     id: UUID
@@ -162,6 +239,11 @@ class Ticket:
     routing_event_id: UUID | None = None
     queue_id: UUID | None = None
     queue_event_id: UUID | None = None
+    escalation_level: int = 0
+    escalation_tier: int = 1
+    escalation_event_id: UUID | None = None
+    handoff: ShownHandoff | None = None
+    sla: Mapping[str, ShownClock] = field(default_factory=dict[str, ShownClock])
     version: int = 1
 
     @property
@@ -173,6 +255,17 @@ class Ticket:
     def event_subject(self) -> str:
         """The subject of this ticket's events."""
         return subject_of("ticket", self.id)
+
+    @property
+    def sla_state(self) -> SlaState | None:
+        """The worst of the clocks shown; None where there are none."""
+        if any(clock.breached_at for clock in self.sla.values()):
+            return SlaState.BREACHED
+        # A warning is over with its clock.
+        running = (clock for clock in self.sla.values() if clock.state in (ClockState.RUNNING, ClockState.PAUSED))
+        if any(clock.warned_percent for clock in running):
+            return SlaState.WARNED
+        return SlaState.OK if self.sla else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,6 +66,24 @@ def edit(ticket: Ticket, wanted: Edit) -> Decision:
     return _told(ticket, edited)
 
 
+def raise_priority(ticket: Ticket, *, to: Priority | None, reason: str) -> Decision:
+    """Make the ticket more pressing: by one step, or up to `to`; where it is there or above, nothing changes.
+
+    It depends on nothing that the caller has seen, so that an automation need not race people's edits.
+
+    Raises:
+        Conflict: ticket_final.
+    """
+    refuse_final(ticket)
+    steps = list(Priority)
+    place = steps.index(ticket.priority)
+    wanted = min(place + 1, len(steps) - 1) if to is None else steps.index(to)
+    if wanted <= place:
+        return Decision(ticket=ticket)
+    raised = replace(ticket, priority=steps[wanted], priority_reason=reason)
+    return _told(ticket, raised, priority_by="escalation")
+
+
 def add_tag(ticket: Ticket, tag: str) -> Decision:
     """The ticket carries the tag; repeating it changes nothing.
 
@@ -92,10 +110,13 @@ def classify(
 ) -> Decision:
     """Set the whole triage. `by` is "rule", "agent", "model", "requester" or "system".
 
+    The tier is never lower than the one that an escalation asked for.
+
     Raises:
         Conflict: ticket_final.
     """
     refuse_final(ticket)
+    tier_required = max(tier_required, ticket.escalation_tier)
     classified = replace(
         ticket, category=category, component=component, skills=tuple(skills), tier_required=tier_required
     )
@@ -170,7 +191,7 @@ def _with_priority(ticket: Ticket, wanted: Edit) -> Ticket:
     return replace(ticket, impact=impact, urgency=urgency, priority=priority, priority_reason=reason)
 
 
-def _told(before: Ticket, after: Ticket) -> Decision:
+def _told(before: Ticket, after: Ticket, *, priority_by: str = "override") -> Decision:
     if after == before:
         return Decision(ticket=before)
     events: list[TicketPriorityChanged | TicketUpdated] = []
@@ -195,7 +216,7 @@ def _told(before: Ticket, after: Ticket) -> Decision:
             )
         )
     if before.priority is not after.priority:
-        reason = "override" if after.priority_reason else "matrix"
+        reason = priority_by if after.priority_reason else "matrix"
         events.append(TicketPriorityChanged(ticket_id=after.id, old=before.priority, new=after.priority, reason=reason))
     return Decision(ticket=after, events=tuple(events))
 

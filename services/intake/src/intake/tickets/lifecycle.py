@@ -1,14 +1,11 @@
-"""The status of a ticket: every allowed move as data, and one decision per command or fact.
+"""The status of a ticket: one decision per command or fact, over the table of moves.
 
 A command that the table does not allow is refused; a repeat of the last move, with the same particulars, changes
 nothing; a fact (a message, an assignment, a due time) that the table does not know moves nothing.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from types import MappingProxyType
 from uuid import UUID
 
 from common.errors import Conflict, InvalidInput
@@ -27,6 +24,7 @@ from intake.tickets.domain import (
     UNTOUCHED_CODES,
     CancelReason,
     Decision,
+    HandoffState,
     Heard,
     HoldReason,
     ResolutionCode,
@@ -34,59 +32,7 @@ from intake.tickets.domain import (
     Ticket,
     can_reopen,
 )
-
-
-class Trigger(StrEnum):
-    """What moves a ticket: commands first, then facts."""
-
-    WAIT_FOR_CUSTOMER = "wait_for_customer"
-    HOLD = "hold"
-    RESUME = "resume"
-    RESOLVE = "resolve"
-    CONFIRM = "confirm"
-    CLOSE = "close"
-    REOPEN = "reopen"
-    CANCEL = "cancel"
-    RESTORE = "restore"
-
-    ASSIGNED = "assigned"
-    AGENT_WROTE = "agent_wrote"
-    CUSTOMER_WROTE = "customer_wrote"
-    RESUME_DUE = "resume_due"
-
-
-FACTS = frozenset({Trigger.ASSIGNED, Trigger.AGENT_WROTE, Trigger.CUSTOMER_WROTE, Trigger.RESUME_DUE})
-
-ALLOWED: Mapping[tuple[Status, Trigger], Status] = MappingProxyType(
-    {
-        (Status.NEW, Trigger.ASSIGNED): Status.OPEN,
-        (Status.NEW, Trigger.AGENT_WROTE): Status.OPEN,
-        (Status.NEW, Trigger.HOLD): Status.ON_HOLD,
-        (Status.NEW, Trigger.RESOLVE): Status.RESOLVED,
-        (Status.NEW, Trigger.CANCEL): Status.CANCELLED,
-        (Status.OPEN, Trigger.WAIT_FOR_CUSTOMER): Status.PENDING_CUSTOMER,
-        (Status.OPEN, Trigger.HOLD): Status.ON_HOLD,
-        (Status.OPEN, Trigger.RESOLVE): Status.RESOLVED,
-        (Status.OPEN, Trigger.CANCEL): Status.CANCELLED,
-        (Status.PENDING_CUSTOMER, Trigger.CUSTOMER_WROTE): Status.OPEN,
-        (Status.PENDING_CUSTOMER, Trigger.RESUME): Status.OPEN,
-        (Status.PENDING_CUSTOMER, Trigger.HOLD): Status.ON_HOLD,
-        (Status.PENDING_CUSTOMER, Trigger.RESOLVE): Status.RESOLVED,
-        (Status.PENDING_CUSTOMER, Trigger.CANCEL): Status.CANCELLED,
-        (Status.ON_HOLD, Trigger.CUSTOMER_WROTE): Status.OPEN,
-        (Status.ON_HOLD, Trigger.RESUME): Status.OPEN,
-        (Status.ON_HOLD, Trigger.RESUME_DUE): Status.OPEN,
-        (Status.ON_HOLD, Trigger.WAIT_FOR_CUSTOMER): Status.PENDING_CUSTOMER,
-        (Status.ON_HOLD, Trigger.RESOLVE): Status.RESOLVED,
-        (Status.ON_HOLD, Trigger.CANCEL): Status.CANCELLED,
-        (Status.RESOLVED, Trigger.CUSTOMER_WROTE): Status.OPEN,
-        (Status.RESOLVED, Trigger.REOPEN): Status.OPEN,
-        (Status.RESOLVED, Trigger.CONFIRM): Status.CLOSED,
-        (Status.RESOLVED, Trigger.CLOSE): Status.CLOSED,
-        (Status.CANCELLED, Trigger.RESTORE): Status.OPEN,
-    }
-)
-"""The whole table. A move may have a guard besides, in its decision below."""
+from intake.tickets.transitions import ALLOWED, FACTS, Trigger
 
 
 def wait_for_customer(ticket: Ticket) -> Decision:
@@ -148,12 +94,15 @@ def resolve(ticket: Ticket, *, code: ResolutionCode, summary: str, skip_reason: 
         summary: what solved it, for people; it stays in intake.
         skip_reason: why no solution was evaluated. Until case work exists, every solution by a person needs it.
     Raises:
-        Conflict: transition_not_allowed; assignee_required; solution_not_evaluated; resolution_code_not_allowed.
+        Conflict: transition_not_allowed; handoff_open while somebody is asked to take the ticket over;
+            assignee_required; solution_not_evaluated; resolution_code_not_allowed.
     """
     known = (ticket.resolution_code, ticket.resolution_summary, ticket.skip_reason)
     if _is_repeat(ticket, Trigger.RESOLVE) and known == (code, summary, skip_reason):
         return Decision(ticket=ticket)
     to = _target(ticket, Trigger.RESOLVE)
+    if ticket.handoff is not None and ticket.handoff.state is HandoffState.REQUESTED:
+        raise Conflict("a handoff is under way: withdraw it, or wait for its end", code="handoff_open")
     _check_resolution(ticket, code, skip_reason)
     resolved = replace(
         ticket,
@@ -203,8 +152,26 @@ def close(ticket: Ticket, *, now: datetime, reopen_window: timedelta) -> Decisio
     return _move(replace(ticket, closed_at=now), to, Trigger.CLOSE, TicketClosed(ticket_id=ticket.id, closure="auto"))
 
 
+def close_due(ticket: Ticket, *, resolution_seq: int, now: datetime) -> Decision:
+    """Nobody came back in all the time since this resolution; one that is over moves nothing."""
+    if ticket.status is not Status.RESOLVED or ticket.resolution_seq != resolution_seq:
+        return Decision(ticket=ticket)
+    told = TicketClosed(ticket_id=ticket.id, closure="auto")
+    to = ALLOWED[ticket.status, Trigger.CLOSE_DUE]
+    return _move(replace(ticket, closed_at=now), to, Trigger.CLOSE_DUE, told)
+
+
+def reopen_by_survey(ticket: Ticket, *, resolution_seq: int, now: datetime, reopen_window: timedelta) -> Decision:
+    """The requester answered that this resolution solved nothing, and agreed to go on; too late, it moves nothing."""
+    is_meant = ticket.resolution_seq == resolution_seq
+    if not is_meant or not can_reopen(ticket, now=now, reopen_window=reopen_window):
+        return Decision(ticket=ticket)
+    to = ALLOWED[ticket.status, Trigger.SURVEY_REOPENED]
+    return _reopened(ticket, to, Trigger.SURVEY_REOPENED, told_trigger="survey", now=now)
+
+
 def reopen(ticket: Ticket, *, trigger: str, now: datetime, reopen_window: timedelta) -> Decision:
-    """It was not solved. `trigger` is "requester", "agent" or "survey".
+    """It was not solved. `trigger` is "requester" or "agent".
 
     Raises:
         Conflict: transition_not_allowed; reopen_window_over, after which only a follow-up ticket helps.

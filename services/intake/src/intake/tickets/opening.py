@@ -62,6 +62,8 @@ class Opened:
     requester_organisation_id: UUID | None
     requester_is_new: bool
     requester_changed: tuple[str, ...]
+    requester_language: str
+    requester_timezone: str
 
 
 def first_message(wanted: NewTicket, *, message_id: UUID, requester_id: UUID, agent_id: UUID | None) -> FirstMessage:
@@ -87,12 +89,15 @@ def told_of_requester(opening: Opening, opened: Opened) -> tuple[str, Body] | No
             requester_id=requester_id,
             organisation_id=opening.requester_organisation_id,
             language=person.language,
+            timezone=person.timezone,
         )
     if opened.requester_changed and opened.requester_id is not None:
         return subject_of("requester", opened.requester_id), RequesterUpdated(
             requester_id=opened.requester_id,
             fields=opened.requester_changed,
             organisation_id=opened.requester_organisation_id,
+            language=opened.requester_language,
+            timezone=opened.requester_timezone,
         )
     return None
 

@@ -31,6 +31,8 @@ async def add_openings(tx: Transaction, openings: Sequence[Opening]) -> list[Ope
             requester_organisation_id=row["requester_organisation_id"],
             requester_is_new=row["requester_is_new"],
             requester_changed=tuple(row["requester_changed"]),
+            requester_language=row["requester_language"],
+            requester_timezone=row["requester_timezone"],
         )
         for row in found
     ]
@@ -69,6 +71,7 @@ def _row(place: int, opening: Opening) -> dict[str, object]:
         "person_email": person.email if person else "",
         "person_name": person.name if person else "",
         "person_language": person.language if person else "",
+        "person_timezone": person.timezone if person else "",
         "person_organisation_id": opening.requester_organisation_id,
         "message_id": message.id if message else None,
         "message_direction": message.direction if message else None,
@@ -89,7 +92,7 @@ with given as materialized (
     custom jsonb, skills jsonb, tier_required smallint, proactive boolean, follow_up_of uuid,
     message_count integer, created_at timestamptz,
     person_system text, person_ref text, person_email text, person_name text, person_language text,
-    person_organisation_id uuid,
+    person_timezone text, person_organisation_id uuid,
     message_id uuid, message_direction text, message_author_type text, message_author_id uuid, message_body text
   )
 ),
@@ -108,12 +111,13 @@ asked as (
   order by person_system, person_ref, place
 ),
 met as (
-  select asked.place, requester.id, requester.system, requester.external_id,
+  select asked.place, requester.id, requester.system, requester.external_id, requester.language, requester.timezone,
     coalesce(asked.person_organisation_id, requester.organisation_id) as organisation_id,
     array_remove(array[
       case when asked.person_email not in ('', requester.email) then 'email' end,
       case when asked.person_name not in ('', requester.name) then 'name' end,
       case when asked.person_language not in ('', requester.language) then 'language' end,
+      case when asked.person_timezone not in ('', requester.timezone) then 'timezone' end,
       case when asked.person_organisation_id is distinct from requester.organisation_id
         and asked.person_organisation_id is not null then 'organisation_id' end
     ], null) as changed
@@ -126,8 +130,8 @@ met as (
 ),
 noted as (
   insert into requester as person
-    (id, system, external_id, email, name, language, organisation_id, created_at, updated_at)
-  select asked.requester_id, person_system, person_ref, person_email, person_name, person_language,
+    (id, system, external_id, email, name, language, timezone, organisation_id, created_at, updated_at)
+  select asked.requester_id, person_system, person_ref, person_email, person_name, person_language, person_timezone,
     person_organisation_id, created_at, created_at
   from asked left join met using (place)
   where met.id is null or met.changed <> '{}'
@@ -136,6 +140,7 @@ noted as (
     email = coalesce(nullif(excluded.email, ''), person.email),
     name = coalesce(nullif(excluded.name, ''), person.name),
     language = coalesce(nullif(excluded.language, ''), person.language),
+    timezone = coalesce(nullif(excluded.timezone, ''), person.timezone),
     organisation_id = coalesce(excluded.organisation_id, person.organisation_id),
     updated_at = excluded.updated_at
   returning person.id, person.system, person.external_id, person.organisation_id
@@ -175,7 +180,9 @@ spoken as (
 select given.place, opened.number, opened.requester_id, opened.organisation_id,
   met.organisation_id as requester_organisation_id,
   noted.id is not null as requester_is_new,
-  coalesce(met.changed, '{}') as requester_changed
+  coalesce(met.changed, '{}') as requester_changed,
+  coalesce(nullif(person_language, ''), met.language, '') as requester_language,
+  coalesce(nullif(person_timezone, ''), met.timezone, '') as requester_timezone
 from given
 left join opened using (id)
 left join noted on noted.id = given.requester_id and person_system is not null

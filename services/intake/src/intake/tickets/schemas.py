@@ -1,29 +1,25 @@
-"""What callers send and get about tickets. Every text, list and number has a limit."""
+"""What callers send about tickets. Every text, list and number has a limit."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt
 
 from common.errors import InvalidInput
-from common.web import CommandModel, ResponseModel
-from contracts.envelope import Event, as_json
+from common.web import CommandModel
 from contracts.words import SkillNeed
 from intake.requesters.domain import GivenOrganisation, GivenRequester, given_requester
 from intake.tickets.domain import (
     MAX_CUSTOM_FIELDS,
     MAX_TAGS,
     CancelReason,
-    CustomValue,
+    HandoffState,
     HoldReason,
     Priority,
     ResolutionCode,
     RoutingState,
+    SlaState,
     Status,
-    Ticket,
 )
 from intake.tickets.edits import Edit
 from intake.tickets.opening import NewTicket
@@ -79,6 +75,7 @@ class RequesterBody(CommandModel):
     email: str = Field(default="", max_length=320, pattern=r"^([^@\s]+@[^@\s]+)?$")
     name: str = Field(default="", max_length=300)
     language: Language = ""
+    timezone: str = Field(default="", max_length=64, description="an IANA name, for instance Europe/Berlin")
     organisation: OrganisationBody | None = None
 
     def given(self) -> GivenRequester | UUID:
@@ -95,6 +92,7 @@ class RequesterBody(CommandModel):
                 email=self.email,
                 name=self.name,
                 language=self.language,
+                timezone=self.timezone,
                 organisation=GivenOrganisation(external_id=organisation.external_id, name=organisation.name)
                 if organisation
                 else None,
@@ -233,6 +231,13 @@ class ClassifyBody(CommandModel):
     by: Literal["rule", "agent", "model", "requester", "system"] | None = None
 
 
+class RaisePriorityBody(CommandModel):
+    """Why it is more pressing than before; without `to`, by one step."""
+
+    reason: Reason
+    to: Priority | None = None
+
+
 class HoldBody(CommandModel):
     """Why to wait, and until when; `resume_at` is required for scheduled and maintenance, at most 90 days ahead."""
 
@@ -260,7 +265,8 @@ Several = Field(default=[], max_length=50)
 class ListTicketsQuery(CommandModel):
     """Filters of the list. Values of one filter are alternatives, filters are joined; every tag given is needed.
 
-    `tier` is the tier that the ticket requires, `queue` the desk that its work was in last. Times are exclusive.
+    `tier` is the tier that the ticket requires, `queue` the desk that its work was in last. `handoff_state` is that of
+    the latest handoff, `sla_state` the worst of the clocks shown. Times are exclusive.
     """
 
     status: list[Status] = Several
@@ -269,6 +275,9 @@ class ListTicketsQuery(CommandModel):
     tier: list[Annotated[int, Field(ge=1, le=3)]] = Several
     queue: list[UUID] = Several
     routing_state: list[RoutingState] = Several
+    escalation_level: list[Annotated[int, Field(ge=0, le=1000)]] = Several
+    handoff_state: list[HandoffState] = Several
+    sla_state: list[SlaState] = Several
     tag: list[Tag] = Several
     requester: list[UUID] = Several
     organisation: list[UUID] = Several
@@ -280,100 +289,3 @@ class ListTicketsQuery(CommandModel):
     sort: Literal["created_at", "-created_at", "updated_at", "-updated_at"] = "-created_at"
     cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before")
     limit: int = Field(default=50, ge=1, le=200, description="Items in one page")
-
-
-class SourceShown(ResponseModel):
-    """Where a ticket came from."""
-
-    channel: str
-    system: str
-    external_ref: str
-
-
-class SkillShown(ResponseModel):
-    """A skill that the work needs."""
-
-    skill: str
-    level: int
-    hard_level: int
-
-
-class TicketBody(ResponseModel):
-    """A ticket. `owner_*`, `assignment_id`, `routing_state` and `queue_*` are what routing's events said last."""
-
-    id: UUID
-    number: int
-    reference: str
-    status: Status
-    subject: str
-    requester_id: UUID
-    organisation_id: UUID | None
-    source: SourceShown
-    category: str
-    component: str
-    product: str
-    impact: int
-    urgency: int
-    priority: Priority
-    priority_reason: str
-    language: str
-    tags: Sequence[str]
-    custom: Mapping[str, CustomValue]
-    skills: Sequence[SkillShown]
-    tier_required: int
-    proactive: bool
-    follow_up_of: UUID | None
-    first_response_at: datetime | None
-    hold_reason: HoldReason | None
-    resume_at: datetime | None
-    resolution_seq: int
-    resolution_code: ResolutionCode | None
-    resolution_summary: str
-    skip_reason: str
-    resolved_at: datetime | None
-    reopen_count: int
-    closed_at: datetime | None
-    cancel_reason: CancelReason | None
-    cancelled_at: datetime | None
-    first_owner_id: UUID | None
-    owner_id: UUID | None
-    owner_tier: int | None
-    assignment_id: UUID | None
-    owner_event_id: UUID | None
-    routing_state: RoutingState
-    routing_event_id: UUID | None
-    queue_id: UUID | None
-    queue_event_id: UUID | None
-    created_at: datetime
-    updated_at: datetime
-    version: int
-
-
-_SHOWN_AS_THEY_ARE = tuple(
-    field.name for field in fields(Ticket) if field.name in TicketBody.model_fields and field.name != "skills"
-)
-
-
-def show(ticket: Ticket) -> TicketBody:
-    """The ticket as callers see it."""
-    plain = {name: getattr(ticket, name) for name in _SHOWN_AS_THEY_ARE}
-    return TicketBody(
-        **plain,
-        reference=ticket.reference,
-        source=SourceShown(
-            channel=ticket.source_channel, system=ticket.source_system, external_ref=ticket.external_ref
-        ),
-        skills=[SkillShown(skill=need.skill, level=need.level, hard_level=need.hard_level) for need in ticket.skills],
-    )
-
-
-class EventsBody(ResponseModel):
-    """A ticket's own events in CloudEvents' JSON format; `last_sequence` is the `after_sequence` of the next call."""
-
-    items: list[dict[str, object]]
-    last_sequence: int
-
-
-def show_told(event: Event, effective_at: datetime) -> dict[str, object]:
-    """An event in CloudEvents' JSON format, with the time at which the timeline puts it."""
-    return as_json(event) | {"effectivetime": effective_at.isoformat()}

@@ -1,7 +1,8 @@
 """All SQL of tickets but their opening."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from intake.tickets.domain import (
     Priority,
     ResolutionCode,
     RoutingState,
+    ShownClock,
+    ShownHandoff,
     Status,
     Ticket,
 )
@@ -27,7 +30,9 @@ from intake.tickets.tables import kept_event, ticket
 _FIXED = frozenset({"id", "number", "requester_id", "source_channel", "source_system", "external_ref", "created_at"})
 _FIELDS = tuple(field.name for field in fields(Ticket))
 _SAVED = tuple(name for name in _FIELDS if name not in _FIXED)
+_MADE = ("sla_state", "handoff_state")
 _SKILLS = list[SkillNeed]
+_CLOCKS = dict[str, ShownClock]
 
 _one = select(ticket).where(ticket.c.id == bindparam("id"))
 _lock_one = _one.with_for_update()
@@ -38,7 +43,15 @@ _lock_many = (
     .order_by(ticket.c.id)
     .with_for_update()
 )
-_save = update(ticket).where(ticket.c.id == bindparam("_id")).values({name: bindparam(name) for name in _SAVED})
+_save = (
+    update(ticket).where(ticket.c.id == bindparam("_id")).values({name: bindparam(name) for name in (*_SAVED, *_MADE)})
+)
+_resolved = (
+    select(ticket.c.id, ticket.c.resolution_seq)
+    .where(ticket.c.status == Status.RESOLVED, ticket.c.resolved_at < bindparam("before"))
+    .order_by(ticket.c.created_at)
+    .limit(bindparam("limit"))
+)
 
 
 def _select_follow_ups() -> Select[Any]:
@@ -95,31 +108,20 @@ async def find_follow_ups(connection: AsyncConnection, ended: Ticket) -> list[Ti
     return [load(row) for row in found.mappings()]
 
 
+async def list_resolved(connection: AsyncConnection, *, before: datetime, limit: int) -> Sequence[tuple[UUID, int]]:
+    """(id, resolution_seq) of tickets that have stood resolved since before that time."""
+    found = await connection.execute(_resolved, {"before": before, "limit": limit})
+    return [(row.id, row.resolution_seq) for row in found]
+
+
 async def save_ticket(connection: AsyncConnection, saved: Ticket) -> None:
     """Write a locked ticket back."""
     await connection.execute(_save, {"_id": saved.id, **_columns(saved)})
 
 
 async def save_projections(connection: AsyncConnection, saved: Sequence[Ticket]) -> None:
-    """Write back what routing's events changed on locked tickets, in one statement."""
-    rows = [
-        {
-            "id": one.id,
-            "status": one.status,
-            "moved_by": one.moved_by,
-            "first_owner_id": one.first_owner_id,
-            "owner_id": one.owner_id,
-            "owner_tier": one.owner_tier,
-            "assignment_id": one.assignment_id,
-            "owner_event_id": one.owner_event_id,
-            "routing_state": one.routing_state,
-            "routing_event_id": one.routing_event_id,
-            "queue_id": one.queue_id,
-            "queue_event_id": one.queue_event_id,
-            "updated_at": one.updated_at,
-        }
-        for one in saved
-    ]
+    """Write back what other services' events changed on locked tickets, in one statement."""
+    rows = [{"id": one.id} | {name: getattr(one, name) for name in _PROJECTED} | _made(one) for one in saved]
     await connection.execute(_SAVE_PROJECTIONS, {"rows": msgspec.json.encode(rows).decode()})
 
 
@@ -157,11 +159,24 @@ def load(row: RowMapping) -> Ticket:
         resolution_code=ResolutionCode(row["resolution_code"]) if row["resolution_code"] else None,
         cancel_reason=CancelReason(row["cancel_reason"]) if row["cancel_reason"] else None,
         routing_state=RoutingState(row["routing_state"]),
+        handoff=msgspec.convert(row["handoff"], ShownHandoff) if row["handoff"] else None,
+        sla=msgspec.convert(row["sla"], _CLOCKS),
     )
 
 
 _CONVERTED = frozenset(
-    {"status", "priority", "tags", "skills", "hold_reason", "resolution_code", "cancel_reason", "routing_state"}
+    {
+        "status",
+        "priority",
+        "tags",
+        "skills",
+        "hold_reason",
+        "resolution_code",
+        "cancel_reason",
+        "routing_state",
+        "handoff",
+        "sla",
+    }
 )
 
 
@@ -171,28 +186,56 @@ def _loaded(row: RowMapping | None, ticket_id: UUID) -> Ticket:
     return load(row)
 
 
-def _columns(saved: Ticket) -> dict[str, object]:
+def _columns(saved: Ticket) -> Mapping[str, object]:
     columns: dict[str, object] = {name: getattr(saved, name) for name in _SAVED}
-    return columns | {
-        "tags": list(saved.tags),
-        "custom": dict(saved.custom),
-        "skills": msgspec.to_builtins(saved.skills),
-    }
-
-
-_SAVE_PROJECTIONS = text(
-    """
-    update ticket set
-      status = given.status, moved_by = given.moved_by, first_owner_id = given.first_owner_id,
-      owner_id = given.owner_id, owner_tier = given.owner_tier, assignment_id = given.assignment_id,
-      owner_event_id = given.owner_event_id, routing_state = given.routing_state,
-      routing_event_id = given.routing_event_id, queue_id = given.queue_id, queue_event_id = given.queue_event_id,
-      updated_at = given.updated_at
-    from jsonb_to_recordset(cast(:rows as jsonb)) as given(
-      id uuid, status text, moved_by text, first_owner_id uuid, owner_id uuid, owner_tier smallint,
-      assignment_id uuid, owner_event_id uuid, routing_state text, routing_event_id uuid, queue_id uuid,
-      queue_event_id uuid, updated_at timestamptz
+    return (
+        columns
+        | _made(saved)
+        | {
+            "tags": list(saved.tags),
+            "custom": dict(saved.custom),
+            "skills": msgspec.to_builtins(saved.skills),
+            "handoff": msgspec.to_builtins(saved.handoff),
+            "sla": msgspec.to_builtins(saved.sla),
+        }
     )
+
+
+def _made(saved: Ticket) -> dict[str, object]:
+    """The columns that repeat what stands in others, for the filters of the list."""
+    return {"sla_state": saved.sla_state, "handoff_state": saved.handoff.state if saved.handoff else None}
+
+
+_PROJECTED = {
+    "status": "text",
+    "moved_by": "text",
+    "tier_required": "smallint",
+    "resolved_at": "timestamptz",
+    "reopen_count": "integer",
+    "first_owner_id": "uuid",
+    "owner_id": "uuid",
+    "owner_tier": "smallint",
+    "assignment_id": "uuid",
+    "owner_event_id": "uuid",
+    "routing_state": "text",
+    "routing_event_id": "uuid",
+    "queue_id": "uuid",
+    "queue_event_id": "uuid",
+    "escalation_level": "smallint",
+    "escalation_tier": "smallint",
+    "escalation_event_id": "uuid",
+    "handoff": "jsonb",
+    "sla": "jsonb",
+    "updated_at": "timestamptz",
+    "version": "integer",
+}
+"""What an event of another service may change of a ticket, with its type in the database."""
+_COLUMNS = _PROJECTED | dict.fromkeys(_MADE, "text")
+_SAVE_PROJECTIONS = text(
+    f"""
+    update ticket set {", ".join(f"{name} = given.{name}" for name in _COLUMNS)}
+    from jsonb_to_recordset(cast(:rows as jsonb))
+      as given(id uuid, {", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
     where ticket.id = given.id
-    """
+    """  # noqa: S608 - the names are written above
 )

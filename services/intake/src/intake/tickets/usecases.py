@@ -14,13 +14,15 @@ from contracts.registry import decode_body
 from intake.requesters.domain import GivenRequester
 from intake.requesters.usecases import check_organisation, note_organisation, requester_named
 from intake.tickets import lifecycle, store
-from intake.tickets.domain import Decision, Heard, Status, Ticket, takes_contact
+from intake.tickets.domain import Decision, Heard, Status, Ticket, Windows, takes_contact
 from intake.tickets.edits import Edit, chosen_priority, edit, merged_custom, ordered_tags
 from intake.tickets.opening import NewTicket, Opening, first_message, told_of_requester, told_of_ticket
 from intake.tickets.opening_store import add_openings
 from intake.tickets.projection import project
 
 RESUME_TIMER = "ticket_resume"
+CLOSE_TIMER = "ticket_close"
+_OVERDUE_AT_ONCE = 500
 
 
 async def open_ticket(tx: Transaction, wanted: NewTicket) -> tuple[Ticket, bool]:
@@ -83,6 +85,20 @@ async def edit_ticket(tx: Transaction, ticket_id: UUID, wanted: Edit, *, expecte
     return await command(tx, ticket_id, lambda ticket: edit(ticket, wanted), expected_version=expected_version)
 
 
+async def resolve_ticket(
+    tx: Transaction, ticket_id: UUID, decide: Callable[[Ticket], Decision], *, expected_version: int, windows: Windows
+) -> Ticket:
+    """Resolve a ticket, which closes by itself when nobody comes back.
+
+    Raises:
+        NotFound, StaleVersion, Conflict: as `command`.
+    """
+    ticket = await command(tx, ticket_id, decide, expected_version=expected_version)
+    if ticket.resolved_at == tx.now:
+        await set_timers(tx, CLOSE_TIMER, [(ticket.id, ticket.resolution_seq, tx.now + windows.close_after)])
+    return ticket
+
+
 async def lock(tx: Transaction, ticket_id: UUID) -> Ticket:
     """The ticket, locked until the transaction ends.
 
@@ -126,7 +142,7 @@ async def hear(tx: Transaction, ticket: Ticket, message: Heard, *, origin: Origi
 async def apply(
     tx: Transaction, before: Ticket, decision: Decision, *, origin: Origin | None = None, counts: bool = True
 ) -> Ticket:
-    """Save a decision over a locked ticket, set its timer, and tell. A decision without a change does nothing.
+    """Save a decision over a locked ticket, keep its timers in step, and tell. Without a change nothing is done.
 
     Args:
         before: the ticket as it was locked.
@@ -139,7 +155,7 @@ async def apply(
         return before
     after = replace(decision.ticket, updated_at=tx.now, version=before.version + counts)
     await store.save_ticket(tx.connection, after)
-    await _set_timer(tx, before, after)
+    await _keep_timers(tx, before, after)
     tx.add_events(after.event_subject, decision.events, origin=origin)
     return after
 
@@ -150,11 +166,33 @@ async def resume_due(tx: Transaction, ticket_id: UUID, generation: int) -> None:
     await apply(tx, ticket, lifecycle.resume_due(ticket, generation=generation))
 
 
-async def project_events(tx: Transaction, events: Sequence[tuple[Event, Origin]]) -> None:
-    """Keep routing's events for the timelines and show on the tickets what they say.
+async def close_due(tx: Transaction, ticket_id: UUID, generation: int, *, windows: Windows) -> None:
+    """Nobody came back since this resolution; where it is over, nothing happens, and where it is not yet time, later.
 
     Args:
-        events: in order per ticket, each with the origin of what it causes.
+        generation: the `resolution_seq` that the timer was set for.
+    """
+    ticket = await store.lock_ticket(tx.connection, ticket_id)
+    if ticket.resolved_at is not None and tx.now < ticket.resolved_at + windows.close_after:
+        # Resolved anew, or `close_after` has become longer, since the timer was set.
+        due = ticket.resolved_at + windows.close_after
+        await set_timers(tx, CLOSE_TIMER, [(ticket.id, ticket.resolution_seq, due)])
+        return
+    await apply(tx, ticket, lifecycle.close_due(ticket, resolution_seq=generation, now=tx.now))
+
+
+async def set_lacking_close_timers(tx: Transaction, *, windows: Windows) -> None:
+    """Let the resolved tickets whose time is over close now; those with a due timer of their own lose nothing."""
+    overdue = await store.list_resolved(tx.connection, before=tx.now - windows.close_after, limit=_OVERDUE_AT_ONCE)
+    await set_timers(tx, CLOSE_TIMER, [(ticket_id, seq, tx.now) for ticket_id, seq in overdue])
+
+
+async def project_events(tx: Transaction, events: Sequence[tuple[Event, Origin]], *, reopen_window: timedelta) -> None:
+    """Keep other services' events for the timelines, and show on the tickets what they say.
+
+    Args:
+        events: in order per ticket and source, each with the origin of what it causes.
+        reopen_window: how long a resolved ticket may be reopened.
     """
     by_ticket = [(UUID(event.subject_id), event, origin) for event, origin in events]
     tickets = await store.lock_tickets(tx.connection, list({ticket_id for ticket_id, _, _ in by_ticket}))
@@ -163,12 +201,20 @@ async def project_events(tx: Transaction, events: Sequence[tuple[Event, Origin]]
         body = decode_body(event)
         # A ticket that is not ours is no reason to refuse: its events are kept, and there is nothing to show them on.
         if body is not None and ticket_id in shown:
-            decision = project(shown[ticket_id], body, event_id=event.id)
+            before = shown[ticket_id]
+            decision = project(before, body, event_id=event.id, now=tx.now, reopen_window=reopen_window)
             shown[ticket_id] = decision.ticket
             tx.add_events(decision.ticket.event_subject, decision.events, origin=origin)
-    changed = [replace(shown[key], updated_at=tx.now) for key in tickets if shown[key] != tickets[key]]
+    # What is shown leaves the version alone; a reopening is the requester's own act, which does not.
+    reopened = {key for key in tickets if shown[key].reopen_count != tickets[key].reopen_count}
+    changed = [
+        replace(shown[key], updated_at=tx.now, version=tickets[key].version + (key in reopened))
+        for key in tickets
+        if shown[key] != tickets[key]
+    ]
     if changed:
         await store.save_projections(tx.connection, changed)
+        await clear_timers(tx, CLOSE_TIMER, list(reopened))
     await store.add_kept_events(tx.connection, [(ticket_id, event) for ticket_id, event, _ in by_ticket])
 
 
@@ -252,8 +298,10 @@ async def _check_followed(tx: Transaction, ticket_id: UUID) -> None:
         raise InvalidInput(absent.detail, pointers=[("/follow_up_of", "is not known")]) from absent
 
 
-async def _set_timer(tx: Transaction, before: Ticket, after: Ticket) -> None:
+async def _keep_timers(tx: Transaction, before: Ticket, after: Ticket) -> None:
     if after.resume_at is not None and after.hold_generation != before.hold_generation:
         await set_timers(tx, RESUME_TIMER, [(after.id, after.hold_generation, after.resume_at)])
     elif before.resume_at is not None and after.resume_at is None:
         await clear_timers(tx, RESUME_TIMER, [after.id])
+    if before.status is Status.RESOLVED and after.status is not Status.RESOLVED:
+        await clear_timers(tx, CLOSE_TIMER, [after.id])
