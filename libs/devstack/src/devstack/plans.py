@@ -19,7 +19,15 @@ SERVICES = {
 }
 """Each service's usual ports: its API, its admin pages, and those of a worker that runs apart."""
 CALLERS = {
-    "escalation": ("tickets:read", "tickets:write", "routing:read", "routing:write", "act-as"),
+    "escalation": (
+        "tickets:read",
+        "tickets:write",
+        "agents:read",
+        "agents:write",
+        "routing:read",
+        "routing:write",
+        "act-as",
+    ),
     "feedback": ("tickets:read", "tickets:write"),
 }
 """The services that call the others' APIs, and what they may do there."""
