@@ -1,16 +1,21 @@
 """Where transactions begin and end, and what becomes of their connections."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import common.database
+from common.clock import SystemClock
 from common.database import Database
-from common.errors import Refused
+from common.errors import Refused, Unavailable
 from common.ids import new_id
+from common.settings import DatabaseSettings
 from common.transaction import Transaction
 from tests.support.backbone import ORIGIN, add_dequeued, count, migrated
 from tests.support.eventually import eventually
@@ -113,3 +118,30 @@ async def _hold(database: Database, holding: asyncio.Event) -> None:
 
 async def _pid(connection: AsyncConnection) -> int:
     return (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+
+
+async def test_a_server_that_knows_no_time_zone_is_away(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one whose files are being removed answers a new connection; a zone named by a statement is another matter."""
+    async with migrated(empty_database) as database:
+        with pytest.raises(DBAPIError, match="TimeZone"):
+            await _name_a_strange_zone(database)
+    usual = common.database._connect_arguments
+
+    def strange(settings: DatabaseSettings, application_name: str) -> dict[str, Any]:
+        arguments = usual(settings, application_name)
+        arguments["server_settings"]["timezone"] = "Nowhere/Land"
+        return arguments
+
+    monkeypatch.setattr(common.database, "_connect_arguments", strange)
+    settings = DatabaseSettings(url=SecretStr(empty_database))
+    away = Database.from_settings(settings, clock=SystemClock(), source="/frontline/test/x", application_name="t")
+    with pytest.raises(Unavailable, match="TimeZone"):
+        await _name_a_strange_zone(away)
+    with pytest.raises(Unavailable, match="TimeZone"):
+        await away.connect_raw()
+    await away.close()
+
+
+async def _name_a_strange_zone(database: Database) -> None:
+    async with database.begin(ORIGIN) as tx:
+        await tx.connection.execute(text("set local timezone = 'Nowhere/Land'"))

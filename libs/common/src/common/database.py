@@ -8,7 +8,7 @@ ended here, at the driver, so that `Transaction.fetch` and `Transaction.connecti
 
 import logging
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ _REMEDIES = {
 """By SQLSTATE class, what no waiting cures: invalid authorization, invalid catalog name."""
 _PASSING_STATES = ("55P03", "25P03", "25P04")
 """Lock not available, idle-in-transaction time-out, transaction time-out."""
+_INVALID_PARAMETER_VALUE = "22023"
 
 
 class UnknownOutcome(Unavailable):
@@ -103,7 +104,7 @@ class Database:
             UnknownOutcome: the connection was lost during COMMIT.
         """
         with foreign_errors():
-            async with self.engine.connect() as connection, _begun(connection, "BEGIN;") as driver:
+            async with self._connected() as connection, _begun(connection, "BEGIN;") as driver:
                 tx = Transaction(connection=connection, driver=driver, now=self.clock.now(), origin=origin)
                 yield tx
                 await flush_events(tx, self.source)
@@ -117,7 +118,7 @@ class Database:
             Unavailable: the database is away or too slow; repeat.
         """
         with foreign_errors():
-            async with self.engine.connect() as connection, _begun(connection, "BEGIN READ ONLY;") as driver:
+            async with self._connected() as connection, _begun(connection, "BEGIN READ ONLY;") as driver:
                 yield connection
                 # A read has nothing to lose: its connection may be gone by now, after a time-out within a statement.
                 await _roll_back(connection, driver)
@@ -128,12 +129,19 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
-        with foreign_errors():
+        with foreign_errors(), _connecting():
             return await asyncpg.connect(**self._connect_arguments)
 
     async def close(self) -> None:
         """Close the pool."""
         await self.engine.dispose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncGenerator[AsyncConnection]:
+        async with AsyncExitStack() as held:
+            with _connecting():
+                connection = await held.enter_async_context(self.engine.connect())
+            yield connection
 
 
 @contextmanager
@@ -149,6 +157,17 @@ def foreign_errors() -> Generator[None]:
         if not _passes(error):
             raise
         raise Unavailable(f"the database did not finish: {type(error).__name__}: {_first_line(error)}") from error
+
+
+@contextmanager
+def _connecting() -> Generator[None]:
+    """A server whose files are going away knows no time zone any more, not even UTC: while connecting, that passes."""
+    try:
+        yield
+    except Exception as error:
+        if _sqlstate(error) == _INVALID_PARAMETER_VALUE and '"TimeZone"' in str(error):
+            raise Unavailable(f"the database cannot take connections: {_first_line(error)}") from error
+        raise
 
 
 def read_url(settings: DatabaseSettings) -> URL:
