@@ -1,0 +1,4 @@
+"""Calendars: when time counts.
+
+- `hours.py` (above domain): the arithmetic of open time, because it is more than values and long.
+"""
