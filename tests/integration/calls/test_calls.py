@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -34,6 +34,17 @@ async def settled(calling: Calling) -> None:
         return await count(calling.database, "outgoing_call") == 0
 
     await eventually(none_left)
+
+
+async def postponed(calling: Calling, attempt: int) -> datetime | None:
+    """When the only call is due again after this attempt; None before its outcome is committed."""
+    async with calling.database.read() as connection:
+        found = await connection.execute(
+            text("select due_at from outgoing_call where lease_until is null and attempts = :attempt"),
+            {"attempt": attempt},
+        )
+        due_at: datetime | None = found.scalar_one_or_none()
+    return due_at
 
 
 async def test_a_call_is_sent_with_its_id_as_key_and_heard_of(calling: Calling) -> None:
@@ -86,8 +97,7 @@ async def test_what_passes_is_tried_again_at_growing_distances_with_the_same_key
         for attempt in range(1, 7):
             outcome = (await heard(calling, attempt))[-1]
             assert (outcome.ok, outcome.is_final, outcome.attempt) == (False, False, attempt)
-            async with calling.database.read() as connection:
-                due_at = (await connection.execute(text("select due_at from outgoing_call"))).scalar_one()
+            due_at = await eventually(lambda attempt=attempt: postponed(calling, attempt))
             delays.append((due_at - calling.clock.now()).total_seconds())
             calling.clock.move(due_at - calling.clock.now())
         last = (await heard(calling, 7))[-1]
@@ -229,11 +239,8 @@ async def test_what_is_heard_and_the_end_of_the_call_are_one_transaction(calling
     calling.also = go_on
     first = await calling.add(calling.call(method="GET", body={}))
 
-    async def postponed() -> bool:
-        return await count(calling.database, "outgoing_call where lease_until is null and attempts = 1") == 1
-
     async with running(calling.run):
-        await eventually(postponed)
+        await eventually(lambda: postponed(calling, 1))
         assert await count(calling.database, "event") == 0
         calling.clock.move(timedelta(seconds=1))
         await heard(calling, 2)
