@@ -4,12 +4,16 @@ import asyncio
 from datetime import timedelta
 
 import httpx
+from pydantic import SecretStr
 from sqlalchemy import text
 
+from common.clock import MovableClock
 from common.database import Database
 from common.lifecycle import spawn
+from common.settings import DatabaseSettings
 from common.transaction import Origin
-from common.web.idempotency import EXPIRED_KEYS
+from common.web import idempotency
+from common.web.idempotency import EXPIRED_KEYS, Claim
 from tests.integration.web.conftest import Notes
 from tests.support.eventually import eventually
 
@@ -202,3 +206,17 @@ async def test_more_than_a_batch_of_expired_keys_goes_in_one_turn(notes: Notes) 
     async with notes.database.begin(Origin(actor="service:test")) as tx:
         await EXPIRED_KEYS.run(tx)
     assert await count_of(notes.database, "idempotency_key") == 0
+
+
+async def test_the_time_out_of_a_claim_ends_with_it(notes: Notes, empty_database: str) -> None:
+    """Two seconds are for twins alone: under a fresh key and an expired one, the rest waits as the settings say."""
+    clock = MovableClock(notes.database.clock.now())
+    settings = DatabaseSettings(url=SecretStr(empty_database), lock_timeout=timedelta(seconds=7))
+    database = Database.from_settings(settings, clock=clock, source="/frontline/test/x", application_name="t")
+    wanted = Claim(client_id="c", key="k", fingerprint=bytes(32), life=timedelta(hours=1))
+    for _ in range(2):
+        async with database.begin(Origin(actor="service:test")) as tx:
+            assert await idempotency.claim(tx, wanted) is None
+            assert await tx.fetch("show lock_timeout") == [("7s",)]
+        clock.move(timedelta(hours=2))
+    await database.close()

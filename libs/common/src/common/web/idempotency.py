@@ -26,16 +26,18 @@ _ATTEMPTS = 3
 _DELETE_AT_ONCE = 500
 _BATCHES_A_TURN = 20
 
-# The time-out is set by the statement's own source row, so that it holds before the insert waits for a twin.
+# The time-out is set by the statement's own source row, after that row has taken down the usual one, so that it holds
+# before the insert waits for a twin. What the statement returns sets it back for the rest of the transaction.
 _CLAIM = """
+with usual as materialized (select current_setting('lock_timeout') as lock_timeout)
 insert into idempotency_key as k (client_id, key, fingerprint, created_at, expires_at)
 select cast($1 as text), cast($2 as text), cast($3 as bytea), cast($4 as timestamptz), cast($5 as timestamptz)
-from set_config('lock_timeout', '2000', true)
+from usual where set_config('lock_timeout', '2000', true) is not null
 on conflict (client_id, key) do update
 set fingerprint = excluded.fingerprint, created_at = excluded.created_at, expires_at = excluded.expires_at,
     status = null, headers = null, body = null
 where k.expires_at <= excluded.created_at
-returning 1
+returning set_config('lock_timeout', (select lock_timeout from usual), true)
 """
 _FIND = text(
     "select fingerprint, status, headers, body from idempotency_key where client_id = :client_id and key = :key"
