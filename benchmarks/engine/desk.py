@@ -73,7 +73,7 @@ class Desk:
         needs, highest_tier = self._random.choice(self._sets)
         self._serial += 1
         return WorkFacts(
-            ticket_id=UUID(int=(enqueued_at << 64) + self._serial),
+            work_id=UUID(int=(enqueued_at << 64) + self._serial),
             queue_id=UUID(int=0),
             priority=priority,
             weight_quarters=weight,

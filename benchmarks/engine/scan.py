@@ -11,7 +11,7 @@ class Scan:
 
     def __init__(self, agents: Iterable[AgentFacts], works: Iterable[WorkFacts]) -> None:
         self._agents = {facts.agent_id: facts for facts in agents}
-        self._works = {work.ticket_id: work for work in works}
+        self._works = {work.work_id: work for work in works}
 
     def arrive(self, work: WorkFacts, now: int) -> UUID | None:
         """The agent for an arriving ticket; without one it waits."""
@@ -23,7 +23,7 @@ class Scan:
                 if best is None or key < best:
                     best, chosen = key, facts.agent_id
         if chosen is None:
-            self._works[work.ticket_id] = work
+            self._works[work.work_id] = work
         return chosen
 
     def free(self, facts: AgentFacts, now: int) -> WorkFacts | None:
@@ -37,7 +37,7 @@ class Scan:
                 if best is None or key < best:
                     best, chosen = key, work
         if chosen is not None:
-            del self._works[chosen.ticket_id]
+            del self._works[chosen.work_id]
         return chosen
 
 

@@ -66,10 +66,12 @@ def ticket(
     overflow: frozenset[str] = frozenset(),
     excluded: Mapping[UUID, int] | None = None,
     offered: bool = False,
+    preferred: int | None = None,
+    only_preferred: bool = False,
 ) -> WorkFacts:
     """A ticket that needs skill "net" at level 3 unless told otherwise; its deadline is `tau` after its enqueueing."""
     return WorkFacts(
-        ticket_id=UUID(int=identifier),
+        work_id=UUID(int=identifier),
         queue_id=UUID(int=0),
         priority=priority,
         weight_quarters=round(weight * QUARTERS_PER_UNIT),
@@ -83,4 +85,6 @@ def ticket(
         tau=at(tau),
         excluded=excluded or {},
         offered=offered,
+        preferred=None if preferred is None else UUID(int=preferred),
+        only_preferred=only_preferred,
     )

@@ -11,6 +11,7 @@ import msgspec
 from routing.work.domain import (
     COMFORTABLE,
     CRITICAL,
+    FOREVER,
     GUARD_TURN,
     LATE,
     RING_EXACT,
@@ -66,15 +67,15 @@ class Oracle:
     def put_work(self, facts: WorkFacts, now: int) -> None:
         """Insert a waiting ticket or replace what is known of one."""
         self._latest = max(self._latest, now)
-        self._works[facts.ticket_id] = facts
-        self._arrived.add(facts.ticket_id)
-        self._looked_at.pop(facts.ticket_id, None)
+        self._works[facts.work_id] = facts
+        self._arrived.add(facts.work_id)
+        self._looked_at.pop(facts.work_id, None)
 
-    def remove_work(self, ticket_id: UUID) -> None:
+    def remove_work(self, work_id: UUID) -> None:
         """Forget a ticket; one that does not wait is no error."""
-        self._works.pop(ticket_id, None)
-        self._arrived.discard(ticket_id)
-        self._looked_at.pop(ticket_id, None)
+        self._works.pop(work_id, None)
+        self._arrived.discard(work_id)
+        self._looked_at.pop(work_id, None)
 
     def decide(self, now: int) -> list[Decision]:
         """Match everything that can be matched.
@@ -113,7 +114,7 @@ class Oracle:
             self._pulls -= decision.cause == "pull"
             self.put_work(decision.work, self._latest)
 
-    def unroutable(self, ticket_id: UUID) -> tuple[str, ...] | None:
+    def unroutable(self, work_id: UUID) -> tuple[str, ...] | None:
         """What no known agent could ever give this waiting ticket; None if one could.
 
         Where every single requirement is met by someone but not all by one agent, all of them are named.
@@ -121,7 +122,7 @@ class Oracle:
         Raises:
             KeyError: the ticket does not wait.
         """
-        work = self._works[ticket_id]
+        work = self._works[work_id]
         needs: list[tuple[str, list[bool]]] = []
         agents = list(self._agents.values())
         needs.append((f"tier {work.tier_required}", [a.tier >= work.tier_required for a in agents]))
@@ -139,18 +140,23 @@ class Oracle:
             needs.append((f"team {' or '.join(sorted(teams))}", [bool(teams & a.teams) for a in agents]))
         units = work.weight_quarters / 4
         needs.append((f"capacity {units:g}", [a.capacity_quarters >= work.weight_quarters for a in agents]))
+        if work.only_preferred:
+            needs.append((f"agent {work.preferred}", [a.agent_id == work.preferred for a in agents]))
+        if any(end >= FOREVER for end in work.excluded.values()):
+            asked = [work.excluded.get(a.agent_id, 0) < FOREVER for a in agents]
+            needs.append(("an agent who is not excluded", asked))
         if any(all(column) for column in zip(*(met for _, met in needs), strict=True)):
             return None
         return tuple(name for name, met in needs if not any(met)) or tuple(name for name, _ in needs)
 
-    def explain(self, ticket_id: UUID, now: int) -> Waiting:
+    def explain(self, work_id: UUID, now: int) -> Waiting:
         """Why a ticket waits, without saying when the next ring opens.
 
         Raises:
             KeyError: the ticket does not wait.
         """
         now = max(now, self._latest)
-        work = self._works[ticket_id]
+        work = self._works[work_id]
         peers = [
             other
             for other in self._works.values()
@@ -159,14 +165,14 @@ class Oracle:
         ]
         ring = self._ring(work, now)
         return Waiting(
-            ticket_id=ticket_id,
+            work_id=work_id,
             ring=ring,
             band=self._band(work, now),
             order=self._order(work, now)[1],
             wait=now - work.enqueued_at,
             slack=work.deadline - now,
             funnel=self._funnel(work, ring, now),
-            missing=self.unroutable(ticket_id) or (),
+            missing=self.unroutable(work_id) or (),
             next_ring_at=None,
             ahead=len(peers),
         )
@@ -183,7 +189,7 @@ class Oracle:
 
     def looked_at(self, work: WorkFacts) -> int:
         """When `decide` last saw the ticket; the latest time if it did not yet."""
-        return self._looked_at.get(work.ticket_id, self._latest)
+        return self._looked_at.get(work.work_id, self._latest)
 
     def standing(self, work: WorkFacts, now: int) -> tuple[int, int, frozenset[UUID]]:
         """All of a ticket that changes with time alone: ring, band, who is excluded."""
@@ -217,10 +223,10 @@ class Oracle:
             key = -(((now - work.enqueued_at) << 80) // (work.tau * work.tau))
         else:
             key = work.deadline if band == CRITICAL else work.enqueued_at
-        return band, key, -self._value(work), work.enqueued_at, work.ticket_id
+        return band, key, -self._value(work), work.enqueued_at, work.work_id
 
     def _may_go_to_more(self, work: WorkFacts, now: int) -> bool:
-        seen = self._looked_at.get(work.ticket_id, now)
+        seen = self._looked_at.get(work.work_id, now)
         return self._ring(work, seen) != self._ring(work, now) or any(
             seen < until <= now for until in work.excluded.values()
         )
@@ -245,7 +251,7 @@ class Oracle:
         second = priced[1] if len(priced) > 1 else None
         ring = self._ring(work, now)
         return Decision(
-            ticket_id=work.ticket_id,
+            work_id=work.work_id,
             agent_id=agent.agent_id,
             decided_at=now,
             cause="pull" if cause == "pull" and agent.agent_id in self._freed else "arrival",
@@ -270,8 +276,8 @@ class Oracle:
             idle_since=decision.decided_at,
         )
         self._pulls += decision.cause == "pull"
-        self._works.pop(decision.ticket_id)
-        self._arrived.discard(decision.ticket_id)
+        self._works.pop(decision.work_id)
+        self._arrived.discard(decision.work_id)
         return decision
 
     def _cost(self, agent: AgentFacts, work: WorkFacts, now: int) -> CostTerms:
@@ -288,6 +294,7 @@ class Oracle:
             proficiency=1000 * policy.proficiency_points * above // (full * len(work.needs)) if work.needs else 0,
             packing=1000 * policy.packing_points * packed // agent.capacity_quarters,
             idle=1000 * policy.idle_points * idle // policy.idle_cap,
+            preference=0 if work.preferred in (None, agent.agent_id) else 1000 * policy.preference_points,
         )
 
     def _funnel(self, work: WorkFacts, ring: int, now: int) -> Funnel:
@@ -306,7 +313,8 @@ class Oracle:
             "skills": all(agent.skills.get(n.skill, 0) >= _level(n, ring) for n in work.needs),
             "language": not work.language or not agent.languages or work.language in agent.languages,
             "team": not work.teams or bool(teams & agent.teams),
-            "not_excluded": work.excluded.get(agent.agent_id, 0) <= now,
+            "not_excluded": work.excluded.get(agent.agent_id, 0) <= now
+            and (not work.only_preferred or agent.agent_id == work.preferred),
             "capacity": agent.load_quarters + work.weight_quarters <= agent.capacity_quarters,
             "unreserved": agent.offers_left > 0,
         }

@@ -48,7 +48,7 @@ def test_t1_all_at_once_gives_the_same() -> None:
     for i in range(4):
         engine.put_work(ticket(10 + i), 0)
 
-    assert [(number(d.ticket_id), number(d.agent_id)) for d in engine.decide(0)] == [(10, 1), (11, 2), (12, 3)]
+    assert [(number(d.work_id), number(d.agent_id)) for d in engine.decide(0)] == [(10, 1), (11, 2), (12, 3)]
 
 
 def test_t2_the_specialist_is_kept_for_what_only_he_can_do() -> None:
@@ -65,8 +65,8 @@ def test_t3_a_hard_skill_that_nobody_has_is_unroutable_at_once_and_never_assigne
     work = ticket(10, needs=(need(level=4, hard=4),))
 
     assert arrive(engine, work, 0) is None
-    assert engine.unroutable_changes() == [(work.ticket_id, ("skill net at level 4",))]
-    assert engine.unroutable(work.ticket_id) == ("skill net at level 4",)
+    assert engine.unroutable_changes() == [(work.work_id, ("skill net at level 4",))]
+    assert engine.unroutable(work.work_id) == ("skill net at level 4",)
     assert all(not engine.decide(at(minute)) for minute in (14, 16, 59, 61, 10_000))
 
 
@@ -80,7 +80,7 @@ def test_t4_bands_come_in_order_and_the_fourth_pull_is_the_late_ones_turn() -> N
 
     taken = [decision for minute in range(4) for decision in free(engine, only, minute)]
 
-    assert [number(decision.ticket_id) for decision in taken] == [2, 3, 4, 1]
+    assert [number(decision.work_id) for decision in taken] == [2, 3, 4, 1]
     assert taken[-1].band == GUARD_TURN
 
 
@@ -91,7 +91,7 @@ def test_t5_a_late_ticket_gets_every_fourth_pull() -> None:
     for i in range(10):
         engine.put_work(ticket(i, tau=240, enqueued=i - 100), 0)
 
-    taken = [number(decision.ticket_id) for minute in range(6) for decision in free(engine, only, minute)]
+    taken = [number(decision.work_id) for minute in range(6) for decision in free(engine, only, minute)]
 
     assert taken == [0, 1, 2, 99, 3, 4]
 
@@ -136,7 +136,7 @@ def test_overflow_teams_may_help_in_the_second_ring() -> None:
     work = ticket(10, teams=frozenset({"desk"}), overflow=frozenset({"other"}))
 
     assert arrive(engine, work, 0) is None
-    assert engine.unroutable(work.ticket_id) is None
+    assert engine.unroutable(work.work_id) is None
     assert len(engine.decide(at(15))) == 1
 
 
@@ -160,7 +160,7 @@ def test_t16_a_morning_fills_everyone_in_the_order_of_the_bands() -> None:
     critical = sorted((i for i, wait in waits.items() if 240 <= wait <= 480), key=lambda i: (-waits[i], i))
     late = sorted((i for i, wait in waits.items() if wait > 480), key=lambda i: (-waits[i], i))
     expected = [late.pop(0) if pull % 4 == 0 else critical.pop(0) for pull in range(1, 51)]
-    assert [number(d.ticket_id) - 100 for d in (*first, *second)] == expected
+    assert [number(d.work_id) - 100 for d in (*first, *second)] == expected
 
 
 def test_t30_ties_go_to_the_longer_idle_then_to_the_lower_id() -> None:
@@ -177,7 +177,7 @@ def test_t30_equal_tickets_go_by_enqueue_time_then_id() -> None:
     for identifier, enqueued in ((12, 0), (11, 0), (13, -1)):
         engine.put_work(ticket(identifier, enqueued=enqueued), 0)
 
-    taken = [number(d.ticket_id) for _ in range(3) for d in free(engine, only, 1)]
+    taken = [number(d.work_id) for _ in range(3) for d in free(engine, only, 1)]
 
     assert taken == [13, 11, 12]
 
@@ -188,7 +188,7 @@ def test_a_starved_ticket_goes_first() -> None:
     engine.put_work(ticket(1, tau=60, enqueued=-241), 0)
     engine.put_work(ticket(2, tau=60, enqueued=-59), 0)
 
-    assert [number(d.ticket_id) for d in free(engine, only, 0)] == [1]
+    assert [number(d.work_id) for d in free(engine, only, 0)] == [1]
 
 
 def test_an_excluded_agent_may_take_the_ticket_when_the_exclusion_ends() -> None:
@@ -207,7 +207,7 @@ def test_an_offer_reserves_the_agent_until_it_is_answered() -> None:
     assert arrive(engine, ticket(10, offered=True), 0) == 1
     assert arrive(engine, ticket(11), 0) is None
     engine.put_agent(msgspec.structs.replace(first, load_quarters=4), 0)
-    assert [number(d.ticket_id) for d in engine.decide(0)] == [11]
+    assert [number(d.work_id) for d in engine.decide(0)] == [11]
 
 
 def test_a_late_ticket_still_needs_its_hard_level_tier_language_and_team() -> None:

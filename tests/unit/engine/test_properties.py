@@ -73,7 +73,9 @@ class TicketEvent:
             teams=teams,
             overflow=teams,
             offered=st.sampled_from((False, False, True)),
-        )
+            preferred=st.sampled_from((None, None, *AGENTS)),
+            only_preferred=st.sampled_from((False, False, True)),
+        ).map(lambda facts: facts if facts.preferred else msgspec.structs.replace(facts, only_preferred=False))
         ends = st.sampled_from((0, 10 * MINUTE, 15 * MINUTE, FOREVER))
         excluded = st.dictionaries(st.sampled_from(AGENTS), ends, max_size=2)
         return st.builds(cls, facts=facts, excluded=excluded)
@@ -136,7 +138,7 @@ class World:
             case AgentEvent(facts=facts):
                 self._put_agent(facts)
             case TicketEvent(facts=facts, excluded=excluded):
-                if facts.ticket_id not in self.held:
+                if facts.work_id not in self.held:
                     ends = {UUID(int=i): min(FOREVER, self.now + end) for i, end in excluded.items()}
                     self._put_ticket(
                         msgspec.structs.replace(
@@ -152,9 +154,9 @@ class World:
                 del self.agents[agent_id]
                 self.tell(lambda engine: engine.remove_agent(agent_id))
             case Leave(what="ticket", pick=pick) if self.waiting:
-                ticket_id = sorted(self.waiting)[pick % len(self.waiting)]
-                del self.waiting[ticket_id]
-                self.tell(lambda engine: engine.remove_work(ticket_id))
+                work_id = sorted(self.waiting)[pick % len(self.waiting)]
+                del self.waiting[work_id]
+                self.tell(lambda engine: engine.remove_work(work_id))
             case Leave(what="done" | "back", pick=pick) if self.held:
                 decision = self.held.pop(sorted(self.held)[pick % len(self.held)])
                 self._put_agent(self.agents[decision.agent_id])
@@ -162,11 +164,11 @@ class World:
                     # A hand-back keeps the enqueue time and shuts out the agent for a while.
                     excluded = {**decision.work.excluded, decision.agent_id: self.now + 10 * MINUTE}
                     self._put_ticket(msgspec.structs.replace(decision.work, excluded=excluded))
-            case Undo() if all(self.held.get(d.ticket_id) is d for d in self.last):
+            case Undo() if all(self.held.get(d.work_id) is d for d in self.last):
                 self.tell(lambda engine: engine.undo(self.last))
                 for decision in reversed(self.last):
-                    del self.held[decision.ticket_id]
-                    self.waiting[decision.ticket_id] = decision.work
+                    del self.held[decision.work_id]
+                    self.waiting[decision.work_id] = decision.work
                     known = self.agents[decision.agent_id]
                     self.agents[decision.agent_id] = msgspec.structs.replace(
                         known,
@@ -183,8 +185,8 @@ class World:
         return answers
 
     def take(self, decision: Decision) -> None:
-        del self.waiting[decision.ticket_id]
-        self.held[decision.ticket_id] = decision
+        del self.waiting[decision.work_id]
+        self.held[decision.work_id] = decision
         known = self.agents[decision.agent_id]
         offers_left = known.offers_left - decision.work.offered
         self.agents[decision.agent_id] = msgspec.structs.replace(
@@ -205,6 +207,7 @@ class World:
             and (not work.language or not facts.languages or work.language in facts.languages)
             and (not work.teams or not allowed_teams.isdisjoint(facts.teams))
             and work.excluded.get(facts.agent_id, 0) <= self.now
+            and (not work.only_preferred or facts.agent_id == work.preferred)
             and self.load(facts.agent_id) + work.weight_quarters <= facts.capacity_quarters
         )
 
@@ -214,18 +217,21 @@ class World:
         self.tell(lambda engine: engine.put_agent(facts, self.now))
 
     def _put_ticket(self, facts: WorkFacts) -> None:
-        self.waiting[facts.ticket_id] = facts
+        self.waiting[facts.work_id] = facts
         self.tell(lambda engine: engine.put_work(facts, self.now))
 
 
 def check_decisions(world: World, decisions: list[Decision]) -> None:
     """I1, I2, I3 and I6, and that no dearer tier takes what a cheaper one could."""
     for decision in decisions:
-        work = world.waiting[decision.ticket_id]
+        work = world.waiting[decision.work_id]
         assert decision.work == work
         could = [facts for facts in world.agents.values() if world.may_take(facts, work)]
         assert decision.agent_id in {facts.agent_id for facts in could}
-        assert world.agents[decision.agent_id].tier == min(facts.tier for facts in could)
+        if work.preferred in {facts.agent_id for facts in could}:
+            assert decision.agent_id == work.preferred
+        else:
+            assert world.agents[decision.agent_id].tier == min(facts.tier for facts in could)
         assert decision.funnel.unreserved == len(could)
         world.take(decision)
         assert world.load(decision.agent_id) <= world.agents[decision.agent_id].capacity_quarters
@@ -234,12 +240,12 @@ def check_decisions(world: World, decisions: list[Decision]) -> None:
 def check_rest(world: World, engine: Engine, oracle: Oracle) -> None:
     """I1, I4 and I10, and what the engine says of those that wait."""
     assert {facts.agent_id: facts.load_quarters for facts in oracle.agents} == {i: world.load(i) for i in world.agents}
-    assert {work.ticket_id for work in oracle.works} == set(world.waiting)
+    assert {work.work_id for work in oracle.works} == set(world.waiting)
     for work in world.waiting.values():
         assert not any(world.may_take(facts, work) for facts in world.agents.values())
-        waiting = engine.explain(work.ticket_id, world.now)
-        assert msgspec.structs.replace(waiting, next_ring_at=None) == oracle.explain(work.ticket_id, world.now)
-        assert engine.unroutable(work.ticket_id) == oracle.unroutable(work.ticket_id)
+        waiting = engine.explain(work.work_id, world.now)
+        assert msgspec.structs.replace(waiting, next_ring_at=None) == oracle.explain(work.work_id, world.now)
+        assert engine.unroutable(work.work_id) == oracle.unroutable(work.work_id)
         if waiting.next_ring_at is not None:
             assert oracle.standing(work, waiting.next_ring_at - 1)[0] == waiting.ring
             assert oracle.standing(work, waiting.next_ring_at)[0] > waiting.ring
@@ -262,7 +268,7 @@ def test_the_engine_decides_as_the_oracle_and_keeps_the_invariants(history: list
         for event in happened:
             world.happen(event)
             unroutable &= set(world.waiting)
-        rings = {work.ticket_id: oracle.standing(work, oracle.looked_at(work))[0] for work in oracle.works}
+        rings = {work.work_id: oracle.standing(work, oracle.looked_at(work))[0] for work in oracle.works}
         decisions, expected = world.decide()
         assert decisions == expected
         check_decisions(world, decisions)
@@ -305,7 +311,7 @@ def test_a_preview_is_what_would_happen_and_changes_nothing(history: list[Moment
             world.take(decision)
     work = msgspec.structs.replace(
         arriving.facts,
-        ticket_id=UUID(int=999),
+        work_id=UUID(int=999),
         enqueued_at=arriving.facts.enqueued_at + world.now,
         deadline=arriving.facts.deadline + world.now,
     )

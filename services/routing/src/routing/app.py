@@ -9,7 +9,7 @@ from routing.metadata import METADATA
 from routing.queues import api as queues
 from routing.settings import RoutingSettings
 from routing.work import api as work
-from routing.work.consumers import INTAKE
+from routing.work.consumers import WORK
 from routing.work.decider import run_decider
 from routing.work.timers import TIMERS, list_periodic
 
@@ -24,8 +24,8 @@ def build(settings: RoutingSettings) -> Service:
         metadata=METADATA,
         migrations=MIGRATIONS,
         routers=[agents.commands, agents.reads, queues.commands, queues.reads, work.commands, work.reads],
-        handlers=[INTAKE],
-        consumes=("intake",),
+        handlers=[WORK],
+        consumes=("intake", "escalation"),
         timers=TIMERS,
         periodic=list_periodic(log_retention=settings.routing.log_retention),
         roles={"decider": partial(run_decider, batch=settings.routing.batch)},

@@ -8,8 +8,10 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.words import SkillNeed
 from routing.agents.domain import Agent
 from routing.agents.usecases import list_active_agents
 from routing.queues.domain import Queue
@@ -38,10 +40,13 @@ _OWNED = text("""
      order by a.ticket_id limit :limit
 """)
 _OPEN_OFFERS = text("""
-    select offer_id, ticket_id, agent_id, state, quarters, attempt, offered_at, expires_at, reason
-      from offer where agent_id = :agent_id and state = 'open' and expires_at > :now
-     order by expires_at, offer_id
-""")
+    select o.offer_id, o.ticket_id, o.agent_id, o.state, o.quarters, o.attempt, o.offered_at, o.expires_at, o.reason,
+           o.handoff_id, coalesce(h.tier_required, w.tier_required) as tier_required,
+           coalesce(h.needs, w.needs) as needs
+      from offer o join work_item w using (ticket_id) left join handoff_item h using (handoff_id)
+     where o.agent_id = :agent_id and o.state = 'open' and o.expires_at > :now
+     order by o.expires_at, o.offer_id
+""").columns(needs=JSONB)
 _NUMBERS = text("select ticket_id, number from ticket where ticket_id = any(cast(:ids as uuid[]))")
 _QUEUED_PAGE = text("""
     select ticket_id from work_item
@@ -76,7 +81,7 @@ _BY_PRIORITY = text("""
     select priority, count(*) as n from work_item
      where queue_id = :queue_id and state = 'queued' and paused_at is null group by priority order by priority
 """)
-_DECISION = "select decision_id, ticket_id, agent_id, pool, epoch, batch, decided_at, packed from decision"
+_DECISION = "select decision_id, ticket_id, handoff_id, agent_id, pool, epoch, batch, decided_at, packed from decision"
 _ONE_DECISION = text(_DECISION + " where decision_id = :decision_id")
 _DECISIONS_OF = text(_DECISION + " where ticket_id = :ticket_id order by decided_at desc, decision_id desc limit 200")
 
@@ -121,7 +126,7 @@ class Owned:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenOffer:
-    """An offer that can still be answered."""
+    """An offer that can still be answered, with what its work asks for."""
 
     offer_id: UUID
     ticket_id: UUID
@@ -132,6 +137,9 @@ class OpenOffer:
     offered_at: datetime
     expires_at: datetime
     reason: str
+    handoff_id: UUID | None
+    tier_required: int
+    needs: tuple[SkillNeed, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +171,7 @@ class DecisionRow:
 
     decision_id: UUID
     ticket_id: UUID
+    handoff_id: UUID | None
     agent_id: UUID
     pool: str
     epoch: int
@@ -186,7 +195,7 @@ async def list_owned(connection: AsyncConnection, agent_id: UUID, *, after: UUID
 async def list_open_offers(connection: AsyncConnection, agent_id: UUID, *, now: datetime) -> list[OpenOffer]:
     """An agent's open offers, the one that ends first in front."""
     found = await connection.execute(_OPEN_OFFERS, {"agent_id": agent_id, "now": now})
-    return [OpenOffer(**row) for row in found.mappings()]
+    return msgspec.convert([dict(row) for row in found.mappings()], list[OpenOffer])
 
 
 async def list_numbers(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -210,7 +219,10 @@ async def list_queued(
 async def explain(
     connection: AsyncConnection, queue: Queue, items: Sequence[WorkItem], *, now: datetime
 ) -> dict[UUID, Why]:
-    """Why each of some tickets of one desk waits, by an engine made for this answer from the tables.
+    """Why each of some tickets of one desk, or of their handoffs, waits, by an engine made for this answer.
+
+    Returns:
+        By the id of the work; without those that do not wait.
 
     So the API needs no word with the decider, whichever process that is. It knows all active agents, and of the desk
     the `EXPLAINED` tickets due first.
@@ -226,7 +238,7 @@ async def explain(
         engine = _with_agents(agents, micros)
         for item in (*peers, *waiting):
             engine.put_work(work_facts(item, queue), micros)
-        return {item.ticket_id: _say(engine.explain(item.ticket_id, micros), micros) for item in waiting}
+        return {item.work_id: _say(engine.explain(item.work_id, micros), micros) for item in waiting}
 
     # Thousands of agents take a good part of a second, in which other requests go on.
     return await asyncio.to_thread(work_out)
@@ -240,7 +252,7 @@ async def preview(connection: AsyncConnection, facts: WorkFacts, *, now: datetim
     def work_out() -> tuple[Decision | None, Why]:
         engine = _with_agents(agents, micros)
         engine.put_work(facts, micros)
-        return engine.preview(facts, micros), _say(engine.explain(facts.ticket_id, micros), micros)
+        return engine.preview(facts, micros), _say(engine.explain(facts.work_id, micros), micros)
 
     return await asyncio.to_thread(work_out)
 

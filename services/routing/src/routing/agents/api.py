@@ -168,7 +168,7 @@ async def list_offers(
             return await queries.list_open_offers(connection, agent_id, now=database.clock.now())
 
     found = await poll.until(look, within=timedelta(seconds=wait_s))
-    return OffersShown(items=[OfferShown(**asdict(each)) for each in found])
+    return OffersShown(items=[_show_offer(each) for each in found])
 
 
 @commands.post("/skills", status_code=201, dependencies=[WRITE])
@@ -192,3 +192,9 @@ async def list_teams(connection: CurrentConnection) -> Page[TeamShown]:
     """Every team that an active agent is in."""
     teams = await usecases.list_teams(connection)
     return Page(items=[TeamShown(name=name, agents=agents, online=online) for name, agents, online in teams])
+
+
+def _show_offer(offer: queries.OpenOffer) -> OfferShown:
+    shown = asdict(offer)
+    shown["kind"] = "own" if offer.handoff_id is None else "handoff"
+    return OfferShown.model_validate(shown)

@@ -8,6 +8,7 @@ from pydantic import Field, StrictInt
 
 from common.ids import new_id
 from common.web import CommandModel, ResponseModel
+from contracts.words import SkillNeed
 from routing.agents.domain import (
     DEFAULT_MAX_OFFERS,
     DEFAULT_MAX_WEIGHT,
@@ -173,11 +174,27 @@ class AgentWorkShown(ResponseModel):
     queue_id: UUID
 
 
+class NeedShown(ResponseModel):
+    """A skill that is asked for."""
+
+    skill: str
+    level: int
+    hard_level: int
+
+
 class OfferShown(ResponseModel):
-    """An offer; it can be answered while its state is open."""
+    """An offer; it can be answered while its state is open.
+
+    Kind `own`: of a ticket that nobody owns. Kind `handoff`: the agent would take it over from its owner; its package
+    is read from escalation by `handoff_id`.
+    """
 
     offer_id: UUID
     ticket_id: UUID
+    kind: str
+    handoff_id: UUID | None
+    tier_required: int
+    needs: list[NeedShown]
     agent_id: UUID
     state: str
     quarters: int
@@ -219,6 +236,11 @@ def show_agent(agent: Agent) -> AgentShown:
         version=agent.version,
         created_at=agent.created_at,
     )
+
+
+def show_need(need: SkillNeed) -> NeedShown:
+    """The need as callers see it."""
+    return NeedShown(skill=need.skill, level=need.level, hard_level=need.hard_level)
 
 
 def show_skill(skill: Skill) -> SkillShown:

@@ -11,7 +11,7 @@ from common.match import MatchRule
 from common.web import CommandModel, ResponseModel
 from contracts.words import SkillNeed
 from routing.agents.domain import MAX_LEVEL
-from routing.agents.schemas import SkillName, Teams, unique
+from routing.agents.schemas import NeedShown, SkillName, Teams, show_need, unique
 from routing.pools.domain import DEFAULT_POOL
 from routing.queues.domain import (
     DEFAULT_EXCLUSION_S,
@@ -142,14 +142,6 @@ class ChangeQueueBody(CommandModel):
         return changes
 
 
-class NeedShown(ResponseModel):
-    """A skill that is asked for."""
-
-    skill: str
-    level: int
-    hard_level: int
-
-
 class QueueShown(ResponseModel):
     """A desk. `catch_all`: it is asked last and matches everything."""
 
@@ -234,11 +226,6 @@ class WaitingShown(ResponseModel):
 
 def _rule(match: Match) -> MatchRule:
     return {name: {str(operator): operand for operator, operand in each.items()} for name, each in match.items()}
-
-
-def show_need(need: SkillNeed) -> NeedShown:
-    """The need as callers see it."""
-    return NeedShown(skill=need.skill, level=need.level, hard_level=need.hard_level)
 
 
 def show_queue(queue: Queue) -> QueueShown:

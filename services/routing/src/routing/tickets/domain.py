@@ -1,4 +1,4 @@
-"""What routing knows of a ticket, folded from intake's events."""
+"""What routing knows of a ticket, folded from the events of intake, and the tier that escalation asks for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,9 +22,16 @@ FINISHED = frozenset({"resolved", "closed", "cancelled", "merged"})
 """No agent is needed."""
 
 
+MAX_TIER = 3
+"""The highest tier there is; what a later release of escalation asks beyond is asked of these."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ticket:
-    """The facts of one ticket. `skills` are those of its classification, or the hint it came with before that."""
+    """The facts of one ticket. `skills` are those of its classification, or the hint it came with before that.
+
+    `tier_required` is what intake says; `tier_floor`, the highest that escalation ever asked for, is never lowered.
+    """
 
     ticket_id: UUID
     number: int
@@ -44,6 +51,12 @@ class Ticket:
     tier_required: int
     skills: tuple[SkillNeed, ...]
     created_at: datetime
+    tier_floor: int = 1
+
+    @property
+    def tier_asked(self) -> int:
+        """The least tier that may be given the ticket."""
+        return max(self.tier_required, self.tier_floor)
 
     @property
     def is_paused(self) -> bool:
@@ -68,13 +81,17 @@ class Ticket:
             "product": self.product,
             "system": self.system,
             "tags": self.tags,
-            "tier_required": self.tier_required,
+            "tier_required": self.tier_asked,
             "urgency": self.urgency,
         }
 
 
-def open_ticket(body: TicketCreated, *, at: datetime) -> Ticket:
-    """The ticket as it was accepted."""
+def open_ticket(body: TicketCreated, *, at: datetime, tier_floor: int = 1) -> Ticket:
+    """The ticket as it was accepted.
+
+    Args:
+        tier_floor: what escalation, heard first, has asked for already.
+    """
     return Ticket(
         ticket_id=body.ticket_id,
         number=body.number,
@@ -94,6 +111,7 @@ def open_ticket(body: TicketCreated, *, at: datetime) -> Ticket:
         tier_required=body.tier_required,
         skills=body.skills_hint,
         created_at=at,
+        tier_floor=tier_floor,
     )
 
 

@@ -1,6 +1,6 @@
 """All SQL of the tickets' projection."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -15,9 +15,20 @@ _COLUMNS = tuple(column.name for column in ticket_table.columns)
 _NAMES = ", ".join(_COLUMNS)
 _MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"ticket_id", "created_at"})
 
-_LIST = text(f"select {_NAMES} from ticket where ticket_id = any(cast(:ids as uuid[]))").columns(  # noqa: S608 - own names
-    skills=JSONB
-)
+_LIST = text(f"""
+    select {", ".join(f"t.{name}" for name in _COLUMNS)}, coalesce(f.tier_required, 1) as tier_floor
+      from ticket t left join ticket_floor f using (ticket_id)
+     where t.ticket_id = any(cast(:ids as uuid[]))
+""").columns(skills=JSONB)  # noqa: S608 - own names
+
+_RAISE_FLOORS = text("""
+    insert into ticket_floor (ticket_id, tier_required)
+    select * from unnest(cast(:ids as uuid[]), cast(:tiers as smallint[])) as f(ticket_id, tier_required)
+     order by ticket_id
+    on conflict (ticket_id) do update
+       set tier_required = greatest(ticket_floor.tier_required, excluded.tier_required)
+    returning ticket_id, tier_required
+""")
 
 _SAVE = text(f"""
     insert into ticket ({_NAMES})
@@ -34,6 +45,12 @@ async def list_tickets(connection: AsyncConnection, ids: Sequence[UUID]) -> dict
 
 
 async def save_tickets(connection: AsyncConnection, tickets: Iterable[Ticket]) -> None:
-    """Insert or replace, in one statement."""
+    """Insert or replace, in one statement; the floors of their tiers are kept apart."""
     rows = msgspec.json.encode(list(tickets)).decode()
     await connection.execute(_SAVE, {"rows": rows})
+
+
+async def raise_floors(connection: AsyncConnection, floors: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Ask for at least these tiers, in id order; a higher one stays. Returns what holds afterwards."""
+    values = {"ids": list(floors), "tiers": list(floors.values())}
+    return {row.ticket_id: row.tier_required for row in await connection.execute(_RAISE_FLOORS, values)}

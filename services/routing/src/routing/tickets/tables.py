@@ -1,6 +1,6 @@
-"""The table of what routing knows of tickets."""
+"""The tables of what routing knows of tickets."""
 
-from sqlalchemy import BigInteger, Column, DateTime, SmallInteger, Table, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from routing.metadata import METADATA
@@ -26,4 +26,13 @@ ticket = Table(
     Column("tier_required", SmallInteger, nullable=False),
     Column("skills", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+# Apart from the facts, because escalation may be heard before intake: the floor of an unknown ticket waits here.
+ticket_floor = Table(
+    "ticket_floor",
+    METADATA,
+    Column("ticket_id", Uuid, primary_key=True),
+    Column("tier_required", SmallInteger, nullable=False),
+    CheckConstraint("tier_required between 1 and 3", name="ticket_floor_tier_known"),
 )

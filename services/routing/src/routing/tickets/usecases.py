@@ -1,6 +1,6 @@
 """What can be done with the projection: read it, and fold a batch of events into it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,10 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.transaction import Transaction
 from contracts.envelope import Event
+from contracts.escalation import EscalationLevelChanged
 from contracts.intake import TicketCreated
 from contracts.registry import Body, decode_body
 from routing.tickets import store
-from routing.tickets.domain import Ticket, follow, open_ticket
+from routing.tickets.domain import MAX_TIER, Ticket, follow, open_ticket
+
+_FLOOR_TYPES = frozenset({TicketCreated.event_type, EscalationLevelChanged.event_type})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,12 +27,33 @@ class TicketChange:
     after: Ticket
 
 
-async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[TicketChange]:
+async def raise_floors(tx: Transaction, events: Sequence[Event]) -> dict[UUID, int]:
+    """Note the tiers that escalation asks for, whether the tickets are known yet or not.
+
+    Comes before the locks of work. A new ticket leaves a row too, so that the news of it and of its escalation, which
+    travel by different topics, wait for each other.
+
+    Returns:
+        The floor of each ticket that is new or was escalated.
+    """
+    wanted: dict[UUID, int] = {}
+    for event in events:
+        body = decode_body(event) if event.type in _FLOOR_TYPES else None
+        if isinstance(body, TicketCreated):
+            wanted.setdefault(body.ticket_id, 1)
+        elif isinstance(body, EscalationLevelChanged):
+            wanted[body.ticket_id] = max(wanted.get(body.ticket_id, 1), min(body.tier_required, MAX_TIER))
+    return await store.raise_floors(tx.connection, wanted) if wanted else {}
+
+
+async def follow_tickets(tx: Transaction, events: Sequence[Event], *, floors: Mapping[UUID, int]) -> list[TicketChange]:
     """Fold events, in their order per ticket, into the projection.
 
     An event about a ticket that is not known says nothing: a consumer that began after the ticket was opened has no
-    facts to route it by.
+    facts to route it by. The works of the tickets are locked, so that what is read here stays true.
 
+    Args:
+        floors: what `raise_floors` answered for these events.
     Raises:
         msgspec.ValidationError: a body does not fit its type.
     """
@@ -43,7 +67,7 @@ async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[Ticke
         if body is None:
             continue
         if isinstance(body, TicketCreated):
-            after = open_ticket(body, at=event.time)
+            after = open_ticket(body, at=event.time, tier_floor=floors[body.ticket_id])
         elif before is not None:
             after = follow(before, body)
         else:

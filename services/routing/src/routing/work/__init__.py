@@ -8,7 +8,8 @@ Rooms of its own:
 - `item.py` (above explanation): a work item with who has it, because `domain` holds the engine's words.
 - `moves.py` (above item): the moves that a work item can make, too long to stand beside it.
 - `offering.py` (above moves): the life of an offer, which would make `item` too long.
-- `facts.py` (above offering): work and agents in the engine's units, because commands and decider both need them.
+- `handoffs.py` (above offering): a handoff as work beside the ticket's own, which follows other rules.
+- `facts.py` (above handoffs): work and agents in the engine's units, because commands and decider both need them.
 - `keeping.py` (above store): saving work with all that follows from it, shared by commands, consumer and decider.
 - `pulling.py` (above keeping): the use case of an agent who asks, too long to stand beside the other commands.
 - `following.py` (above keeping): the use case of the consumer, too long to stand beside the commands.

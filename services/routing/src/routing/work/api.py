@@ -1,10 +1,12 @@
 """Routes of work, offers and decisions, and of what moves work: presence, leaving, pulling."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import NotFound
 from common.web import (
@@ -34,6 +36,7 @@ from routing.work.schemas import (
     AssignBody,
     DecisionShown,
     DeclineBody,
+    ExplainedHandoffShown,
     ExplainedWorkShown,
     ItemFilter,
     PresenceBody,
@@ -108,13 +111,18 @@ async def list_work_items(
 async def get_work_item(
     ticket_id: UUID, connection: CurrentConnection, database: CurrentDatabase, response: Response
 ) -> ExplainedWorkShown:
-    """One ticket's work, with why it waits."""
+    """One ticket's own work, with why it waits, and the handoff beside it; the ETag is of the ticket's own."""
     work = await usecases.get_work(connection, ticket_id)
-    queue = await get_queue(connection, work.item.queue_id)
-    reasons = await queries.explain(connection, queue, [work.item], now=database.clock.now())
-    why = reasons.get(ticket_id)
+    handoff = await usecases.find_handoff_of(connection, ticket_id)
+    now = database.clock.now()
     set_etag(response, work.item.version)
-    return ExplainedWorkShown(**work_values(work), why=WhyShown.model_validate(asdict(why)) if why else None)
+    return ExplainedWorkShown(
+        **work_values(work),
+        why=await _explain(connection, work, now=now),
+        handoff=ExplainedHandoffShown(**work_values(handoff), why=await _explain(connection, handoff, now=now))
+        if handoff
+        else None,
+    )
 
 
 @commands.post("/work-items/{ticket_id}/assign", dependencies=[WRITE])
@@ -167,7 +175,10 @@ async def pull_next(
 
 @commands.post("/offers/{offer_id}/accept", dependencies=[AGENTS_WRITE])
 async def accept_offer(offer_id: UUID, tx: CurrentTransaction, _key: IdempotencyKey, response: Response) -> WorkShown:
-    """Take an offer; 409 offer_ended where it was answered, has expired or was taken back."""
+    """Take an offer; 409 offer_ended where it was answered, has expired or was taken back.
+
+    Of a handoff: the ticket has a new owner, and its own work is what is answered.
+    """
     return _answer(response, await usecases.accept_offer(tx, offer_id))
 
 
@@ -175,7 +186,7 @@ async def accept_offer(offer_id: UUID, tx: CurrentTransaction, _key: Idempotency
 async def decline_offer(
     offer_id: UUID, command: DeclineBody, tx: CurrentTransaction, _key: IdempotencyKey, response: Response
 ) -> WorkShown:
-    """Hand an offer back; the ticket keeps its place."""
+    """Hand an offer back; the work keeps its place. Who declines a handoff is not asked again by the same one."""
     return _answer(response, await usecases.decline_offer(tx, offer_id, reason=command.reason))
 
 
@@ -190,7 +201,7 @@ async def get_decision(decision_id: UUID, connection: CurrentConnection) -> Deci
 
 @reads.get("/work-items/{ticket_id}/decisions", dependencies=[READ])
 async def list_decisions(ticket_id: UUID, connection: CurrentConnection) -> Page[DecisionShown]:
-    """The decisions about a ticket, latest first, at most 200."""
+    """The decisions about a ticket and its handoffs, latest first, at most 200."""
     await usecases.get_work(connection, ticket_id)
     rows = await queries.list_decisions(connection, ticket_id)
     return Page(items=[show_decision(**asdict(row)) for row in rows])
@@ -205,6 +216,12 @@ async def preview(command: PreviewBody, tx: CurrentTransaction) -> PreviewShown:
         facts = await usecases.facts_of(tx.connection, command.ticket(tx.now), queue_id=command.queue_id)
     decision, why = await queries.preview(tx.connection, facts, now=tx.now)
     return PreviewShown(decision=show_preview(decision) if decision else None, why=WhyShown.model_validate(asdict(why)))
+
+
+async def _explain(connection: AsyncConnection, work: Work, *, now: datetime) -> WhyShown | None:
+    queue = await get_queue(connection, work.item.queue_id)
+    why = (await queries.explain(connection, queue, [work.item], now=now)).get(work.item.work_id)
+    return WhyShown.model_validate(asdict(why)) if why else None
 
 
 def _answer(response: Response, work: Work) -> WorkShown:

@@ -1,6 +1,14 @@
-"""Which events of intake concern work."""
+"""Which events of intake and escalation concern work."""
 
 from common.backbone.consumer import Handler
+from contracts.escalation import (
+    EscalationLevelChanged,
+    HandoffDeclined,
+    HandoffExpired,
+    HandoffRecalled,
+    HandoffRequested,
+    HandoffWithdrawn,
+)
 from contracts.intake import (
     MessageAdded,
     TicketClassified,
@@ -9,13 +17,19 @@ from contracts.intake import (
     TicketStatusChanged,
     TicketUpdated,
 )
-from routing.work.following import follow_intake
+from routing.work.following import follow_events
 
-INTAKE = Handler(
+WORK = Handler(
     name="work",
     types=frozenset(
         body.event_type
         for body in (
+            EscalationLevelChanged,
+            HandoffDeclined,
+            HandoffExpired,
+            HandoffRecalled,
+            HandoffRequested,
+            HandoffWithdrawn,
             MessageAdded,
             TicketClassified,
             TicketCreated,
@@ -24,6 +38,8 @@ INTAKE = Handler(
             TicketUpdated,
         )
     ),
-    apply=follow_intake,
+    apply=follow_events,
 )
-"""Status moves arrive as `ticket.status_changed`, also those with an event of their own, so only that is followed."""
+"""Status moves arrive as `ticket.status_changed`, also those with an event of their own, so only that is followed.
+
+Whether a handoff was accepted routing says itself, and a return is another request."""

@@ -188,7 +188,7 @@ class Decider:
         memory.undo(undone)
         async with self._database.read() as connection:
             await memory.read_agents(connection, short.agents, now)
-            await memory.read_works(connection, short.tickets, now)
+            await memory.read_works(connection, short.works, now)
 
     async def _rebuild(self, lease: Lease) -> Memory:
         now = to_micros(self._database.clock.now())
@@ -213,7 +213,7 @@ class Decider:
                     memory.put_work(item, now)
             if len(items) < _REBUILD_PAGE:
                 break
-            after = items[-1].ticket_id
+            after = items[-1].work_id
             await self._renew(lease)
         # What a rebuild read is not logged whole: a replay starts behind it, from the tables of that moment.
         memory.given = [("rebuilt", lease.epoch)]

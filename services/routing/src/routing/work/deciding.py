@@ -34,10 +34,10 @@ class ShortCount(FrontlineError):
 
     code = "short_count"
 
-    def __init__(self, *, tickets: Iterable[UUID], agents: Iterable[UUID]) -> None:
-        """Args: tickets, agents: whose rows are not what the engine believes."""
+    def __init__(self, *, works: Iterable[UUID], agents: Iterable[UUID]) -> None:
+        """Args: works, agents: whose rows are not what the engine believes."""
         super().__init__()
-        self.tickets = frozenset(tickets)
+        self.works = frozenset(works)
         self.agents = frozenset(agents)
 
 
@@ -81,37 +81,46 @@ async def commit_batch(tx: Transaction, lease: Lease, batch: Batch, known: Known
         ShortCount: a ticket or an agent is not any more what the engine believes.
     """
     number = await begin_batch(tx, lease)
-    taken = [decision.ticket_id for decision in batch.decisions]
+    taken = [decision.work_id for decision in batch.decisions]
     before = await store.lock_works(tx.connection, sorted({*taken, *batch.notes.relaxed, *batch.notes.missing}))
     await _take(tx, batch.decisions, before, known)
     decided: list[Work] = []
     records: list[store.DecisionRow] = []
     for decision in batch.decisions:
         decision_id = new_id()
-        decided.append(_apply(tx, before[decision.ticket_id], decision, decision_id, known))
-        at = from_micros(decision.decided_at)
-        records.append((decision_id, decision.ticket_id, decision.agent_id, at, pack_decision(decision)))
+        work = before[decision.work_id]
+        decided.append(_apply(tx, work, decision, decision_id, known))
+        records.append(
+            store.DecisionRow(
+                decision_id=decision_id,
+                ticket_id=work.item.ticket_id,
+                handoff_id=work.item.handoff_id,
+                agent_id=decision.agent_id,
+                decided_at=from_micros(decision.decided_at),
+                packed=pack_decision(decision),
+            )
+        )
     believed = {each: work for each, work in before.items() if work.item.version == known.works.get(each)}
     noted = _note(tx, believed, batch.notes)
     await save(tx, before, [*decided, *(work for each, work in noted.items() if work != before[each])])
     await store.add_decisions(tx.connection, records, pool=lease.pool, epoch=lease.epoch, batch=number)
     packed = _pack({"now": batch.decided_at, "given": batch.given, "decided": taken})
     await log_batch(tx, lease, batch.inputs, batch=number, packed=packed)
-    return {ticket_id: work.item.version for ticket_id, work in noted.items()}
+    return {work_id: work.item.version for work_id, work in noted.items()}
 
 
 async def _take(tx: Transaction, decisions: Sequence[Decision], works: Mapping[UUID, Work], known: Known) -> None:
     """Make sure that every ticket still waits unchanged, then take the agents' capacity under its guards."""
     stale = [
-        decision.ticket_id
+        decision.work_id
         for decision in decisions
-        if (work := works.get(decision.ticket_id)) is None
+        if (work := works.get(decision.work_id)) is None
         or not work.item.is_waiting
-        or work.item.version != known.works.get(decision.ticket_id)
+        or work.item.version != known.works.get(decision.work_id)
         or work.item.quarters != decision.work.weight_quarters
     ]
     if stale:
-        raise ShortCount(tickets=stale, agents=())
+        raise ShortCount(works=stale, agents=())
     wishes: dict[UUID, Load] = {}
     for decision in decisions:
         load = Load(
@@ -125,7 +134,7 @@ async def _take(tx: Transaction, decisions: Sequence[Decision], works: Mapping[U
         return
     took = await take_capacity(tx, wishes, {agent_id: known.agents[agent_id] for agent_id in wishes})
     if len(took) < len(wishes):
-        raise ShortCount(tickets=(), agents=wishes.keys() - took)
+        raise ShortCount(works=(), agents=wishes.keys() - took)
 
 
 def _apply(tx: Transaction, work: Work, decision: Decision, decision_id: UUID, known: Known) -> Work:
@@ -164,14 +173,14 @@ def _note(tx: Transaction, believed: Mapping[UUID, Work], notes: Notes) -> dict[
             engine believes of it look true.
     """
     noted: dict[UUID, Work] = {}
-    for ticket_id, (ring, facts) in notes.relaxed.items():
-        work = believed.get(ticket_id)
+    for work_id, (ring, facts) in notes.relaxed.items():
+        work = believed.get(work_id)
         if work is not None:
-            noted[ticket_id] = tell(tx, moves.relax(work, ring, _lowered(facts, ring)), origin=origin_of(work))
-    for ticket_id, missing in notes.missing.items():
-        work = noted.get(ticket_id) or believed.get(ticket_id)
+            noted[work_id] = tell(tx, moves.relax(work, ring, _lowered(facts, ring)), origin=origin_of(work))
+    for work_id, missing in notes.missing.items():
+        work = noted.get(work_id) or believed.get(work_id)
         if work is not None:
-            noted[ticket_id] = tell(tx, moves.mark_unroutable(work, missing, at=tx.now), origin=origin_of(work))
+            noted[work_id] = tell(tx, moves.mark_unroutable(work, missing, at=tx.now), origin=origin_of(work))
     return noted
 
 

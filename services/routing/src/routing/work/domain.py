@@ -65,16 +65,19 @@ class AgentFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class WorkFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A ticket that waits for an agent.
+    """A ticket that waits for an agent, or its handoff to another one, which waits beside.
+
+    `work_id` is the only key the engine knows: the ticket's id, or the handoff's.
 
     `enqueued_at` survives every hand-back; the caller moves it later by the time that the clock was paused, because
     paused time is not wait. `tau` is the target of the running clock, `deadline` the moment it runs out. Without
     `teams` any team will do, without `language` any agent; an agent without `languages` may be given all of them.
-    `excluded` maps agents to the end of their exclusion. `offered`: the desk offers work, so a decision reserves the
-    agent instead of assigning.
+    `excluded` maps agents to the end of their exclusion; those without end count as if they did not exist. `offered`:
+    the work is offered, so a decision reserves the agent instead of assigning. `preferred` is asked before all others
+    who could take it now, and nobody else is asked with `only_preferred`.
     """
 
-    ticket_id: UUID
+    work_id: UUID
     queue_id: UUID
     priority: str
     weight_quarters: int
@@ -88,6 +91,8 @@ class WorkFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tau: int
     excluded: Mapping[UUID, int]
     offered: bool
+    preferred: UUID | None = None
+    only_preferred: bool = False
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +104,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     starved_after_taus: int = 4
     guard_every_pulls: int = 4
 
+    preference_points: int = 3000
+    """More than two tiers and all other terms together, so that the preferred agent always wins."""
     tier_points: int = 1000
     flexibility_points: int = 300
     proficiency_points: int = 200
@@ -116,18 +123,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CostTerms(msgspec.Struct, frozen=True, gc=False):
-    """What made an agent cheap or dear for a ticket, in thousandths of points; `proficiency` and `idle` reduce."""
+    """What made an agent cheap or dear for a ticket, in thousandths of points; `proficiency` and `idle` reduce.
+
+    `preference` is what an agent costs more because another one is preferred.
+    """
 
     tier: int
     flexibility: int
     proficiency: int
     packing: int
     idle: int
+    preference: int = 0
 
     @property
     def total(self) -> int:
         """The cost: the least wins."""
-        return self.tier + self.flexibility - self.proficiency + self.packing - self.idle
+        return self.tier + self.flexibility - self.proficiency + self.packing - self.idle + self.preference
 
 
 class Funnel(msgspec.Struct, frozen=True, gc=False):
@@ -153,7 +164,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `agent_idle_since` are what the engine knew before, so that the decision can be undone.
     """
 
-    ticket_id: UUID
+    work_id: UUID
     agent_id: UUID
     decided_at: int
     cause: Cause
@@ -177,7 +188,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     and value that go first.
     """
 
-    ticket_id: UUID
+    work_id: UUID
     ring: int
     band: int
     order: int

@@ -57,9 +57,9 @@ class Engine:
         self._advance(now)
         self._waitlist.put(facts)
 
-    def remove_work(self, ticket_id: UUID) -> None:
+    def remove_work(self, work_id: UUID) -> None:
         """Forget a ticket; one that does not wait is no error."""
-        self._waitlist.remove(ticket_id.int)
+        self._waitlist.remove(work_id.int)
 
     # What follows
 
@@ -113,37 +113,37 @@ class Engine:
         """Waiting tickets found unroutable since the last call, with what is missing, or routable again: ()."""
         return self._waitlist.watch.pop_news()
 
-    def unroutable(self, ticket_id: UUID) -> tuple[str, ...] | None:
-        """What no known agent could ever give this waiting ticket; None if one could. Exclusions do not count.
+    def unroutable(self, work_id: UUID) -> tuple[str, ...] | None:
+        """What no known agent could ever give this waiting ticket; None if one could. Exclusions that end do not count.
 
         Where every single requirement is met by someone but not all by one agent, all of them are named.
 
         Raises:
             KeyError: the ticket does not wait.
         """
-        kind = self._waitlist.works[ticket_id.int].kind
-        return None if is_reachable(self._roster, kind) else missing(self._roster, kind)
+        work = self._waitlist.works[work_id.int]
+        return None if is_reachable(self._roster, work) else missing(self._roster, work)
 
-    def explain(self, ticket_id: UUID, now: int) -> Waiting:
+    def explain(self, work_id: UUID, now: int) -> Waiting:
         """Why a ticket waits. Looks at every waiting ticket.
 
         Raises:
             KeyError: the ticket does not wait.
         """
         now = max(now, self._latest)
-        facts = self._waitlist.works[ticket_id.int].facts
+        facts = self._waitlist.works[work_id.int].facts
         self._staff.seat_freed()
         work = self._waitlist.look_at(facts, now)
         place = place_of(work, now)
         return Waiting(
-            ticket_id=ticket_id,
+            work_id=work_id,
             ring=work.ring,
             band=place[0],
             order=place[1],
             wait=now - facts.enqueued_at,
             slack=facts.deadline - now,
             funnel=count_funnel(self._roster, work),
-            missing=self.unroutable(ticket_id) or (),
+            missing=self.unroutable(work_id) or (),
             next_ring_at=work.next_ring_at(now),
             ahead=sum(
                 place_of(peer, now) < place
@@ -168,7 +168,7 @@ class Engine:
             for work in self._waitlist.everything()
         ]
         freed = sorted(agent.facts.agent_id for group in self._staff.freed.values() for agent in group.values())
-        arrived = sorted(work.facts.ticket_id for work in self._waitlist.arrived.values())
+        arrived = sorted(work.facts.work_id for work in self._waitlist.arrived.values())
         state = (self._latest, self._pulls % self._policy.guard_every_pulls, agents, works, freed, arrived)
         return hashlib.sha256(msgspec.json.encode(state, order="deterministic")).hexdigest()
 
@@ -281,7 +281,7 @@ class Engine:
     def _decision(self, work: Work, match: Match, cause: Cause, band: int, now: int) -> Decision:
         facts, best, second = work.facts, match.best, match.second
         return Decision(
-            ticket_id=facts.ticket_id,
+            work_id=facts.work_id,
             agent_id=best.agent.facts.agent_id,
             decided_at=now,
             cause=cause,

@@ -34,7 +34,7 @@ BAND_WORDS = {
     LATE: "late: nothing that could still be on time was waiting",
 }
 TERMS = CostTerms.__struct_fields__
-SIGNS = ("", "+", "-", "+", "-")
+SIGNS = ("", "+", "-", "+", "-", "+")
 """Proficiency and idleness make an agent cheaper."""
 
 FILTER_WORDS = {
@@ -54,8 +54,9 @@ FILTER_WORDS = {
 class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reasons for a decision, as they are stored beside its ticket, agent and time. JSON of at most 500 bytes.
 
-    `needs` lists (skill, level, hard level); `needs_left_out` counts those that did not fit. Other fields as in
-    `Decision` and `WorkFacts`; both waits are in microseconds.
+    `needs` lists (skill, level, hard level); `needs_left_out` counts those that did not fit. `cost` has the terms in
+    their order; those of releases before lack the last ones, which were 0. Other fields as in `Decision` and
+    `WorkFacts`; both waits are in microseconds.
     """
 
     cause: Cause
@@ -69,7 +70,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     language: str = ""
     needs: tuple[tuple[str, int, int], ...] = ()
     needs_left_out: int = 0
-    cost: tuple[int, int, int, int, int]
+    cost: tuple[int, ...]
     runner_up: str = ""
     margin: int | None = None
     funnel: tuple[int, int, int, int, int, int, int, int, int, int]
@@ -125,7 +126,9 @@ def explain_decision(record: DecisionRecord) -> list[str]:
     asked = ", ".join([f"weight {units:g}", f"tier {record.tier_required} or higher", *needs])
     waited = f"waited {duration(record.wait)}, {_slack_words(record.slack)}"
     terms = ", ".join(
-        f"{name} {sign}{_points(term)}" for name, sign, term in zip(TERMS, SIGNS, record.cost, strict=True)
+        f"{name} {sign}{_points(term)}"
+        for name, sign, term in zip(TERMS, SIGNS, msgspec.structs.astuple(cost), strict=True)
+        if term or name != "preference"
     )
     sentences = [
         f"{event} this {record.priority} ticket: {asked}.",

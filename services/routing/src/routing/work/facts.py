@@ -7,8 +7,8 @@ from uuid import UUID
 from contracts.words import SkillNeed as Need
 from routing.agents.domain import Agent
 from routing.queues.domain import Queue, combine_needs
-from routing.work.domain import AgentFacts, SkillNeed, WorkFacts
-from routing.work.item import WorkItem
+from routing.work.domain import FOREVER, AgentFacts, SkillNeed, WorkFacts
+from routing.work.item import FOR_EVER, HANDOFF, WorkItem
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,26 +45,31 @@ def agent_facts(agent: Agent) -> AgentFacts:
 def work_facts(item: WorkItem, queue: Queue, *, excluded: Mapping[UUID, datetime] | None = None) -> WorkFacts:
     """Waiting work for the engine, with what its desk adds; times are moved by the pauses, which are not wait.
 
+    A handoff asks for the skills and teams that its sender named, not for those of the desk, and is always offered.
+
     Args:
         excluded: in place of the item's own exclusions.
     """
     paused = round(item.paused_s * SECOND)
     ends = item.excluded if excluded is None else excluded
+    is_handoff = item.kind == HANDOFF
     return WorkFacts(
-        ticket_id=item.ticket_id,
+        work_id=item.work_id,
         queue_id=item.queue_id,
         priority=item.priority,
         weight_quarters=item.quarters,
         tier_required=item.tier_required,
-        needs=tuple(_need(need) for need in combine_needs(queue, item.needs)),
+        needs=tuple(_need(need) for need in (item.needs if is_handoff else combine_needs(queue, item.needs))),
         language=_language(item.language),
-        teams=frozenset(queue.primary_teams),
-        overflow_teams=frozenset(queue.overflow_teams),
+        teams=frozenset(item.teams if is_handoff else queue.primary_teams),
+        overflow_teams=frozenset() if is_handoff else frozenset(queue.overflow_teams),
         enqueued_at=to_micros(item.enqueued_at) + paused,
         deadline=to_micros(item.deadline) + paused,
         tau=item.tau_s * SECOND,
-        excluded={agent_id: to_micros(until) for agent_id, until in ends.items()},
-        offered=queue.mode == "offer",
+        excluded={agent_id: FOREVER if until >= FOR_EVER else to_micros(until) for agent_id, until in ends.items()},
+        offered=is_handoff or queue.mode == "offer",
+        preferred=item.preferred,
+        only_preferred=item.only_preferred,
     )
 
 

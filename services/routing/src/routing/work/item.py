@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from common.errors import Conflict
@@ -11,8 +11,14 @@ from routing.agents.domain import QUARTERS
 from routing.queues.domain import Queue, weight_of
 from routing.tickets.domain import Ticket
 
+OWN, HANDOFF = "own", "handoff"
+"""Kinds of work. A ticket has one item of its own, and at most one handoff that is not done."""
+
 QUEUED, OFFERED, ASSIGNED, DONE = "queued", "offered", "assigned", "done"
 STATES = (QUEUED, OFFERED, ASSIGNED, DONE)
+
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of an exclusion that has none."""
 
 HAND_BACKS_TO_ATTENTION = 3
 """After so many hand-backs in a row a supervisor's list shows the ticket first. Source: routing rule 6."""
@@ -32,13 +38,18 @@ class NotAssigned(Conflict):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkItem:
-    """A ticket that needs, or needed, an agent.
+    """A ticket that needs, or needed, an agent; or a handoff, which asks for another agent beside the owner.
+
+    A handoff's item is keyed by the handoff's id, and offered until somebody accepts; then the ticket's own item has
+    the new owner, and the handoff's is done. It is never paused: whoever waits for the customer may be the new owner.
+    Only a handoff has `teams`, in place of its desk's, and `only_preferred`. `preferred` is asked first: whom a handoff
+    names, or who owned the ticket when it was last finished.
 
     `needs` are the ticket's own; the desk's are added when the engine is told. `paused_at` is set while we wait for
     somebody else, `paused_s` sums earlier pauses: paused time is not wait. `pinned`: a person chose the desk.
     `ring` is the widest announced,
     `attempt` counts offers, `hand_backs` those in a row. `missing` is not empty while nobody could ever take it.
-    The last three fields before `version` say what it is queued for, so that later events about it belong to the same
+    The three fields before `version` say what it is queued for, so that later events about it belong to the same
     conversation and trace.
     """
 
@@ -66,6 +77,20 @@ class WorkItem:
     causation_id: str = ""
     traceparent: str = ""
     version: int = 1
+    preferred: UUID | None = None
+    handoff_id: UUID | None = None
+    teams: tuple[str, ...] = ()
+    only_preferred: bool = False
+
+    @property
+    def work_id(self) -> UUID:
+        """The key of this work: the ticket's id, or the handoff's."""
+        return self.handoff_id or self.ticket_id
+
+    @property
+    def kind(self) -> str:
+        """Whether this is the ticket's own work, or a handoff of it."""
+        return kind_of(self.handoff_id)
 
     @property
     def quarters(self) -> int:
@@ -97,6 +122,8 @@ class Assignment:
     override_reason: str = ""
     ended_at: datetime | None = None
     end_reason: str = ""
+    handoff_id: UUID | None = None
+    """The handoff by which the agent became the owner, if it was one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +141,17 @@ class Offer:
     state: str = "open"
     ended_at: datetime | None = None
     reason: str = ""
+    handoff_id: UUID | None = None
+
+    @property
+    def work_id(self) -> UUID:
+        """The key of the work that is offered."""
+        return self.handoff_id or self.ticket_id
+
+    @property
+    def kind(self) -> str:
+        """Whether the ticket's own work is offered, or a handoff of it."""
+        return kind_of(self.handoff_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +170,11 @@ class Work:
         return held.agent_id if held else None
 
 
+def kind_of(handoff_id: UUID | None) -> str:
+    """The kind of the work that belongs to this handoff, or to none."""
+    return OWN if handoff_id is None else HANDOFF
+
+
 def new_item(ticket: Ticket, queue: Queue, *, at: datetime) -> WorkItem:
     """The work item of a ticket that nobody has yet."""
     tau_s = queue.target_s(ticket.priority)
@@ -142,7 +185,7 @@ def new_item(ticket: Ticket, queue: Queue, *, at: datetime) -> WorkItem:
         state=DONE if ticket.is_finished else QUEUED,
         priority=ticket.priority,
         weight=weight_of(ticket.priority),
-        tier_required=ticket.tier_required,
+        tier_required=ticket.tier_asked,
         needs=ticket.skills,
         language=ticket.language,
         tau_s=tau_s,

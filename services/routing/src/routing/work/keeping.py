@@ -58,24 +58,24 @@ async def keep(tx: Transaction, before: Mapping[UUID, Work], after: Sequence[Wor
 
     The works are locked, in id order; agents are locked here, in id order too.
     """
-    changed = [work for work in after if before.get(work.item.ticket_id) != work]
+    changed = [work for work in after if before.get(work.item.work_id) != work]
     if not changed:
         return
     await save(tx, before, changed)
     await change_loads(tx, load_changes(before, changed))
     pools: dict[str, list[UUID]] = {}
     for work in changed:
-        old = before.get(work.item.ticket_id)
+        old = before.get(work.item.work_id)
         pools_seen = {each.pool for each in (work.item, old.item if old else None) if each and each.state == QUEUED}
         for pool in pools_seen:
-            pools.setdefault(pool, []).append(work.item.ticket_id)
+            pools.setdefault(pool, []).append(work.item.work_id)
     for pool in sorted(pools):
         await note_changes(tx, InputKind.WORK, pools[pool], pool=pool)
 
 
 async def keep_one(tx: Transaction, before: Work, after: Work) -> Work:
     """Keep one work; returns it as it is afterwards."""
-    await keep(tx, {before.item.ticket_id: before}, [after])
+    await keep(tx, {before.item.work_id: before}, [after])
     return after
 
 
@@ -85,7 +85,7 @@ async def save(tx: Transaction, before: Mapping[UUID, Work], after: Sequence[Wor
     opened: list[tuple[UUID, int, datetime]] = []
     over: list[UUID] = []
     for work in after:
-        old = before.get(work.item.ticket_id)
+        old = before.get(work.item.work_id)
         if work.offer is not None and (old is None or old.offer is None):
             opened.append((work.offer.offer_id, 0, work.offer.expires_at))
         over.extend(held.offer_id for held in work.ended if isinstance(held, Offer))
@@ -101,7 +101,7 @@ def load_changes(before: Mapping[UUID, Work], after: Sequence[Work]) -> dict[UUI
         changes[agent_id] = changes.get(agent_id, Load()).plus(load)
 
     for work in after:
-        old = before.get(work.item.ticket_id)
+        old = before.get(work.item.work_id)
         if old is not None and old.assignment is not None:
             add(old.assignment.agent_id, Load(quarters=-old.assignment.quarters))
         if old is not None and old.offer is not None:

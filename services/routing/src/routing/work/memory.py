@@ -87,16 +87,16 @@ class Memory:
         wanted = sorted(ids)
         if not wanted:
             return
-        found = {item.ticket_id: item for item in await store.list_items(connection, wanted)}
+        found = {item.work_id: item for item in await store.list_items(connection, wanted)}
         if any(item.queue_id not in self._queues for item in found.values()):
             await self.read_queues(connection)
-        for ticket_id in wanted:
-            item = found.get(ticket_id)
+        for work_id in wanted:
+            item = found.get(work_id)
             if item is not None and item.is_waiting and item.pool == self._pool:
                 self.put_work(item, now)
             else:
-                self.forget_work(ticket_id)
-                self.given.append(("work_gone", ticket_id))
+                self.forget_work(work_id)
+                self.given.append(("work_gone", work_id))
 
     def put_agent(self, agent: Agent, now: int) -> None:
         """Tell the engine of an active agent."""
@@ -111,47 +111,47 @@ class Memory:
         facts = work_facts(item, self._queues[item.queue_id])
         if not item.missing:
             # What was told of it before, for instance at another desk, is over: the engine shall tell it anew.
-            self.engine.remove_work(item.ticket_id)
-            self._missing.pop(item.ticket_id, None)
+            self.engine.remove_work(item.work_id)
+            self._missing.pop(item.work_id, None)
         self.engine.put_work(facts, now)
-        self._works[item.ticket_id] = item.version
-        self._facts[item.ticket_id] = facts
+        self._works[item.work_id] = item.version
+        self._facts[item.work_id] = facts
         ring = Stages(facts, Targets(_POLICY, facts.tau)).find_ring(now)
         if ring > item.ring:
-            self._relaxed[item.ticket_id] = (ring, facts)
+            self._relaxed[item.work_id] = (ring, facts)
         else:
-            self._relaxed.pop(item.ticket_id, None)
+            self._relaxed.pop(item.work_id, None)
         if item.missing:
-            self._told_missing[item.ticket_id] = item.missing
+            self._told_missing[item.work_id] = item.missing
         else:
-            self._told_missing.pop(item.ticket_id, None)
+            self._told_missing.pop(item.work_id, None)
         self.given.append(("work", facts))
 
-    def forget_work(self, ticket_id: UUID) -> None:
+    def forget_work(self, work_id: UUID) -> None:
         """It does not wait any more."""
-        self.engine.remove_work(ticket_id)
+        self.engine.remove_work(work_id)
         for remembered in (self._works, self._facts, self._relaxed, self._missing):
-            remembered.pop(ticket_id, None)
+            remembered.pop(work_id, None)
 
     def decide(self, now: int) -> list[Decision]:
         """Let the engine decide, and remember what it noticed until that is committed."""
         decisions = self.engine.decide(now)
-        for ticket_id, ring in self.engine.relaxed():
-            if ticket_id in self._facts:
-                self._relaxed[ticket_id] = (ring, self._facts[ticket_id])
-        for ticket_id, missing in self.engine.unroutable_changes():
-            if ticket_id in self._facts:
-                self._missing[ticket_id] = missing
-        self._compare_missing({decision.ticket_id for decision in decisions})
+        for work_id, ring in self.engine.relaxed():
+            if work_id in self._facts:
+                self._relaxed[work_id] = (ring, self._facts[work_id])
+        for work_id, missing in self.engine.unroutable_changes():
+            if work_id in self._facts:
+                self._missing[work_id] = missing
+        self._compare_missing({decision.work_id for decision in decisions})
         return decisions
 
     def _compare_missing(self, decided: set[UUID]) -> None:
         """An engine made anew does not know what its predecessor told: what became routable meanwhile is news too."""
-        for ticket_id, told in self._told_missing.items():
-            if ticket_id in self._facts and ticket_id not in decided:
-                missing = self.engine.unroutable(ticket_id) or ()
+        for work_id, told in self._told_missing.items():
+            if work_id in self._facts and work_id not in decided:
+                missing = self.engine.unroutable(work_id) or ()
                 if missing != told:
-                    self._missing[ticket_id] = missing
+                    self._missing[work_id] = missing
         self._told_missing.clear()
 
     def notes(self, decisions: Sequence[Decision], *, limit: int) -> Notes:
@@ -160,7 +160,7 @@ class Memory:
         Args:
             limit: of how many tickets of each kind at most; the others come next time.
         """
-        decided = {decision.ticket_id for decision in decisions}
+        decided = {decision.work_id for decision in decisions}
         relaxed = (each for each in self._relaxed.items() if each[0] not in decided)
         missing = (each for each in self._missing.items() if each[0] not in decided)
         return Notes(relaxed=dict(islice(relaxed, limit)), missing=dict(islice(missing, limit)))
@@ -178,15 +178,15 @@ class Memory:
         """
         for decision in decisions:
             for remembered in (self._works, self._facts, self._relaxed, self._missing):
-                remembered.pop(decision.ticket_id, None)
-        for ticket_id, told in notes.relaxed.items():
-            if ticket_id in versions and self._relaxed.get(ticket_id) == told:
-                del self._relaxed[ticket_id]
-        for ticket_id, told in notes.missing.items():
-            if ticket_id in versions and self._missing.get(ticket_id) == told:
-                del self._missing[ticket_id]
+                remembered.pop(decision.work_id, None)
+        for work_id, told in notes.relaxed.items():
+            if work_id in versions and self._relaxed.get(work_id) == told:
+                del self._relaxed[work_id]
+        for work_id, told in notes.missing.items():
+            if work_id in versions and self._missing.get(work_id) == told:
+                del self._missing[work_id]
         self._unexpected |= {*notes.relaxed, *notes.missing} - versions.keys()
-        for ticket_id, version in versions.items():
-            if ticket_id in self._works:
-                self._works[ticket_id] = version
+        for work_id, version in versions.items():
+            if work_id in self._works:
+                self._works[work_id] = version
         self.given = []

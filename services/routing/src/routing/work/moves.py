@@ -28,6 +28,7 @@ from routing.work.item import (
     Work,
     WorkDone,
     WorkItem,
+    kind_of,
 )
 
 Change = tuple[Work, tuple[Body, ...]]
@@ -44,6 +45,7 @@ class Taking:
     at: datetime
     decision_id: UUID | None = None
     override_reason: str = ""
+    handoff_id: UUID | None = None
 
 
 def enqueue(item: WorkItem, cause: str) -> Change:
@@ -63,11 +65,19 @@ def tell_enqueued(item: WorkItem, cause: str) -> WorkEnqueued:
         cause=cause,
         enqueued_at=item.enqueued_at,
         deadline=item.deadline,
+        kind=item.kind,
+        handoff_id=item.handoff_id,
     )
 
 
 def describe(
-    work: Work, *, desk: tuple[UUID, str], needs: tuple[SkillNeed, ...], tier_required: int, language: str
+    work: Work,
+    *,
+    desk: tuple[UUID, str],
+    needs: tuple[SkillNeed, ...],
+    tier_required: int,
+    language: str,
+    cause: str = "requeued",
 ) -> Change:
     """What the ticket asks for changed; waiting work that now belongs to another desk is enqueued there.
 
@@ -75,17 +85,18 @@ def describe(
 
     Args:
         desk: the id and the pool of the desk whose rule holds now; it does not move pinned work.
+        cause: why; what waits is told anew, even where it stays at its desk, if it was escalated.
     """
     item = work.item
     queue_id, pool = (item.queue_id, item.pool) if item.pinned else desk
     described = replace(item, queue_id=queue_id, pool=pool, needs=needs, tier_required=tier_required, language=language)
     if described == item:
         return work, ()
-    if queue_id == item.queue_id or item.state != QUEUED:
+    if item.state != QUEUED or (queue_id == item.queue_id and cause != "escalated"):
         return replace(work, item=_next(described)), ()
-    # Rings and what is missing count anew at another desk, and are told anew.
+    # Rings and what is missing count anew at another desk or tier, and are told anew.
     moved = _next(replace(described, ring=1, missing=()))
-    return replace(work, item=moved), (tell_enqueued(moved, "requeued"),)
+    return replace(work, item=moved), (tell_enqueued(moved, cause),)
 
 
 def move(work: Work, *, desk: tuple[UUID, str], pinned: bool) -> Change:
@@ -138,7 +149,8 @@ def resume(work: Work, *, at: datetime) -> Change:
 def assign(work: Work, taking: Taking) -> Change:
     """The agent owns the ticket from now on; a repeat for the same owner changes nothing.
 
-    An owner before is replaced: the new assignment is told first, so that the owner is never shown empty.
+    An owner before is replaced: the new assignment is told first, so that the owner is never shown empty. A handoff
+    makes a new assignment even where its receiver owns the ticket already, for its end must be told.
 
     Raises:
         WorkDone: the ticket needs no agent any more.
@@ -147,7 +159,7 @@ def assign(work: Work, taking: Taking) -> Change:
     if item.state == DONE:
         raise WorkDone
     old = work.assignment
-    if old is not None and old.agent_id == taking.agent_id:
+    if old is not None and old.agent_id == taking.agent_id and taking.handoff_id is None:
         return work, ()
     assert work.offer is None, "an offer ends before an assignment begins"
     assignment = Assignment(
@@ -159,6 +171,7 @@ def assign(work: Work, taking: Taking) -> Change:
         started_at=taking.at,
         decision_id=taking.decision_id,
         override_reason=taking.override_reason,
+        handoff_id=taking.handoff_id,
     )
     told: list[Body] = [
         AssignmentAssigned(
@@ -171,13 +184,16 @@ def assign(work: Work, taking: Taking) -> Change:
             decision_id=taking.decision_id,
             override_reason=taking.override_reason,
             replaces=old.assignment_id if old else None,
+            kind=kind_of(taking.handoff_id),
+            handoff_id=taking.handoff_id,
         )
     ]
     ended = work.ended
     if old is not None:
-        ended = (*ended, replace(old, ended_at=taking.at, end_reason="reassigned"))
-        told.append(_tell_unassigned(old, "reassigned"))
-    taken = _next(replace(item, state=ASSIGNED, missing=()))
+        reason = "handoff" if taking.handoff_id else "reassigned"
+        ended = (*ended, replace(old, ended_at=taking.at, end_reason=reason))
+        told.append(_tell_unassigned(old, reason, handoff_id=taking.handoff_id))
+    taken = _next(replace(item, state=ASSIGNED, missing=(), preferred=None))
     return Work(item=taken, assignment=assignment, ended=ended), tuple(told)
 
 
@@ -202,22 +218,26 @@ def hand_back(work: Work, *, at: datetime, reason: str, cause: str, excluded_unt
 
 
 def finish(work: Work, *, at: datetime, reason: str) -> Change:
-    """The ticket needs no agent any more; a repeat changes nothing. An open offer has been rescinded before."""
-    if work.item.state == DONE:
+    """The work needs no agent any more; a repeat changes nothing. An open offer has been rescinded before.
+
+    Whoever owned the ticket last is asked first if it is reopened.
+    """
+    item = work.item
+    if item.state == DONE:
         return work, ()
     assert work.offer is None, "an offer ends before the work does"
     told: list[Body] = []
-    ended = work.ended
+    ended, preferred = work.ended, item.preferred
     if work.assignment is not None:
-        ended = (*ended, replace(work.assignment, ended_at=at, end_reason=reason))
+        ended, preferred = (*ended, replace(work.assignment, ended_at=at, end_reason=reason)), work.assignment.agent_id
         told.append(_tell_unassigned(work.assignment, reason))
-    told.append(WorkDequeued(ticket_id=work.item.ticket_id, reason=reason))
-    item = _next(replace(work.item, state=DONE, hand_backs=0, missing=(), excluded={}, paused_at=None))
-    return Work(item=item, ended=ended), tuple(told)
+    told.append(WorkDequeued(ticket_id=item.ticket_id, reason=reason, kind=item.kind, handoff_id=item.handoff_id))
+    done = replace(item, state=DONE, hand_backs=0, missing=(), excluded={}, paused_at=None, preferred=preferred)
+    return Work(item=_next(done), ended=ended), tuple(told)
 
 
 def reopen(work: Work, *, at: datetime) -> Change:
-    """A finished ticket is open again: it begins to wait anew, with a whole target before it."""
+    """A finished ticket is open again: it begins to wait anew, with a whole target, its last owner preferred."""
     if work.item.state != DONE:
         return work, ()
     item = replace(
@@ -245,7 +265,9 @@ def relax(work: Work, ring: int, lowered: Sequence[SkillNeed]) -> Change:
     if not work.item.is_waiting or ring <= work.item.ring:
         return work, ()
     item = _next(replace(work.item, ring=ring))
-    event = WorkRequirementsRelaxed(ticket_id=item.ticket_id, ring=ring, lowered=tuple(lowered))
+    event = WorkRequirementsRelaxed(
+        ticket_id=item.ticket_id, ring=ring, lowered=tuple(lowered), kind=item.kind, handoff_id=item.handoff_id
+    )
     return replace(work, item=item), (event,)
 
 
@@ -261,7 +283,11 @@ def mark_unroutable(work: Work, missing: Sequence[str], *, at: datetime) -> Chan
         return after, ()
     waited = at - item.enqueued_at - item.paused_until(at)
     event = WorkUnroutable(
-        ticket_id=item.ticket_id, waited_s=max(0, int(waited.total_seconds())), missing=tuple(missing)
+        ticket_id=item.ticket_id,
+        waited_s=max(0, int(waited.total_seconds())),
+        missing=tuple(missing),
+        kind=item.kind,
+        handoff_id=item.handoff_id,
     )
     return after, (event,)
 
@@ -294,10 +320,12 @@ def _reload(work: Work) -> Change:
     return replace(work, assignment=replace(old, quarters=quarters)), (event,)
 
 
-def _tell_unassigned(assignment: Assignment, reason: str) -> AssignmentUnassigned:
+def _tell_unassigned(assignment: Assignment, reason: str, *, handoff_id: UUID | None = None) -> AssignmentUnassigned:
     return AssignmentUnassigned(
         ticket_id=assignment.ticket_id,
         assignment_id=assignment.assignment_id,
         agent_id=assignment.agent_id,
         reason=reason,
+        kind=kind_of(handoff_id),
+        handoff_id=handoff_id,
     )

@@ -79,7 +79,7 @@ async def _rank_for(tx: Transaction, queue: Queue, agent: Agent, *, room: int) -
     enough = facts.load_quarters + facts.capacity_quarters * _PULL_LOOKS_AT
     asking = msgspec.structs.replace(facts, present=True, offers_left=1, capacity_quarters=enough)
     engine.put_agent(asking, now)
-    return [(decision.ticket_id, decision.work.weight_quarters) for decision in engine.decide(now)]
+    return [(decision.work_id, decision.work.weight_quarters) for decision in engine.decide(now)]
 
 
 def taking_of(agent: Agent, method: str, *, at: datetime, override_reason: str = "") -> Taking:

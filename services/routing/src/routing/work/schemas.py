@@ -11,12 +11,12 @@ from pydantic import Field, StrictInt, model_validator
 
 from common.ids import new_id
 from common.web import CommandModel, ResponseModel
-from routing.agents.schemas import Language, OfferShown, PresenceWord, Tier
-from routing.queues.schemas import NeedBody, NeedShown, WhyShown, show_need
+from routing.agents.schemas import Language, NeedShown, OfferShown, PresenceWord, Tier, show_need
+from routing.queues.schemas import NeedBody, WhyShown
 from routing.tickets.domain import Ticket
 from routing.work.domain import BAND_NAMES, CostTerms, Decision, Funnel
 from routing.work.explanation import DecisionRecord, explain_decision, pack_decision, unpack_decision
-from routing.work.item import HAND_BACKS_TO_ATTENTION, Assignment, Offer, Work
+from routing.work.item import HAND_BACKS_TO_ATTENTION, Assignment, Offer, Work, WorkItem, kind_of
 
 Reason = Annotated[str, Field(max_length=500)]
 ItemFilter = Literal["queued", "offered", "assigned", "done", "unroutable", "attention"]
@@ -104,7 +104,7 @@ class PreviewBody(CommandModel):
 
 
 class AssignmentShown(ResponseModel):
-    """Who owns the ticket, since when and how that came about."""
+    """Who owns the ticket, since when and how that came about: with method `handoff` by this handoff."""
 
     assignment_id: UUID
     agent_id: UUID
@@ -113,16 +113,21 @@ class AssignmentShown(ResponseModel):
     started_at: datetime
     decision_id: UUID | None
     override_reason: str
+    handoff_id: UUID | None
 
 
 class WorkShown(ResponseModel):
     """A work item. Its ETag moves with every change, also the decider's, because every command depends on that.
 
     `unroutable`: no agent at all could take it, see `missing`. `attention`: handed back so often that a person should
-    look. Pauses, in seconds, are not wait. `excluded` are agents who are not given it unasked, and until when.
+    look. Pauses, in seconds, are not wait. `excluded` are agents who are not given it unasked, and until when; the
+    year 9999 stands for ever. `preferred` is asked first; nobody else is with `only_preferred`. Kind `handoff`: it asks
+    for another agent beside the ticket's own work, whose owner stays until somebody accepts; `teams` are whom it asks.
     """
 
     ticket_id: UUID
+    kind: str
+    handoff_id: UUID | None
     queue_id: UUID
     state: str
     paused: bool
@@ -143,25 +148,39 @@ class WorkShown(ResponseModel):
     pinned: bool
     excluded: dict[UUID, datetime]
     missing: list[str]
+    preferred: UUID | None
+    only_preferred: bool
+    teams: list[str]
     assignment: AssignmentShown | None
     offer: OfferShown | None
     version: int
 
 
-class ExplainedWorkShown(WorkShown):
-    """A work item with why it waits, where it does."""
+class ExplainedHandoffShown(WorkShown):
+    """A handoff that somebody may still accept, with why it waits, where it does."""
 
     why: WhyShown | None = None
 
 
+class ExplainedWorkShown(WorkShown):
+    """A ticket's own work item with why it waits, where it does, and the handoff beside it, if one is running."""
+
+    why: WhyShown | None = None
+    handoff: ExplainedHandoffShown | None = None
+
+
 class CostShown(ResponseModel):
-    """What made the agent cheap or dear, in thousandths of points; proficiency and idle reduce the total."""
+    """What made the agent cheap or dear, in thousandths of points; proficiency and idle reduce the total.
+
+    `preference` is what the agent costs more because another one is preferred.
+    """
 
     tier: int
     flexibility: int
     proficiency: int
     packing: int
     idle: int
+    preference: int
     total: int
 
 
@@ -170,6 +189,8 @@ class DecisionShown(ResponseModel):
 
     decision_id: UUID | None
     ticket_id: UUID
+    kind: str
+    handoff_id: UUID | None
     agent_id: UUID
     decided_at: datetime | None
     pool: str
@@ -204,6 +225,8 @@ def work_values(work: Work) -> dict[str, Any]:
     item = work.item
     return {
         "ticket_id": item.ticket_id,
+        "kind": item.kind,
+        "handoff_id": item.handoff_id,
         "queue_id": item.queue_id,
         "state": item.state,
         "paused": item.paused_at is not None,
@@ -224,17 +247,23 @@ def work_values(work: Work) -> dict[str, Any]:
         "pinned": item.pinned,
         "excluded": dict(item.excluded),
         "missing": list(item.missing),
+        "preferred": item.preferred,
+        "only_preferred": item.only_preferred,
+        "teams": list(item.teams),
         "assignment": _show_assignment(work.assignment) if work.assignment else None,
-        "offer": show_offer(work.offer) if work.offer else None,
+        "offer": _show_offer(work.offer, item) if work.offer else None,
         "version": item.version,
     }
 
 
-def show_offer(offer: Offer) -> OfferShown:
-    """The offer as callers see it."""
+def _show_offer(offer: Offer, item: WorkItem) -> OfferShown:
     return OfferShown(
         offer_id=offer.offer_id,
         ticket_id=offer.ticket_id,
+        kind=offer.kind,
+        handoff_id=offer.handoff_id,
+        tier_required=item.tier_required,
+        needs=[show_need(need) for need in item.needs],
         agent_id=offer.agent_id,
         state=offer.state,
         quarters=offer.quarters,
@@ -250,6 +279,7 @@ def show_decision(
     *,
     ticket_id: UUID,
     agent_id: UUID,
+    handoff_id: UUID | None = None,
     decision_id: UUID | None = None,
     decided_at: datetime | None = None,
     pool: str = "",
@@ -262,6 +292,8 @@ def show_decision(
     return DecisionShown(
         decision_id=decision_id,
         ticket_id=ticket_id,
+        kind=kind_of(handoff_id),
+        handoff_id=handoff_id,
         agent_id=agent_id,
         decided_at=decided_at,
         pool=pool,
@@ -282,7 +314,7 @@ def show_decision(
 
 def show_preview(decision: Decision) -> DecisionShown:
     """A decision that was not made."""
-    return show_decision(pack_decision(decision), ticket_id=decision.ticket_id, agent_id=decision.agent_id)
+    return show_decision(pack_decision(decision), ticket_id=decision.work_id, agent_id=decision.agent_id)
 
 
 def _show_assignment(assignment: Assignment) -> AssignmentShown:

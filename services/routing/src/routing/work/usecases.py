@@ -28,7 +28,7 @@ from routing.tickets.usecases import list_tickets
 from routing.work import moves, offering, store
 from routing.work.domain import WorkFacts
 from routing.work.facts import shortfalls, work_facts
-from routing.work.item import DONE, Work, WorkDone, new_item
+from routing.work.item import DONE, OWN, Work, WorkDone, new_item
 from routing.work.keeping import AGENT_LEFT_TIMER, keep, keep_one, tell
 from routing.work.offering import MISSED_IN_A_ROW, OfferEnded
 from routing.work.pulling import taking_of
@@ -119,28 +119,42 @@ async def requeue(tx: Transaction, ticket_id: UUID, *, if_match: int, queue_id: 
 
 
 async def accept_offer(tx: Transaction, offer_id: UUID) -> Work:
-    """The agent takes an offer.
+    """The agent takes an offer, and owns the ticket; of a handoff, in place of its owner.
 
+    Returns:
+        The ticket's own work.
     Raises:
         NotFound: there is no such offer.
         OfferEnded: it was answered, has expired or was taken back.
         Forbidden: another agent acts.
+        AgentInactive: the agent has left.
     """
-    before = await _lock_offered(tx, offer_id)
-    assert before.offer is not None
-    agent = await lock_agent(tx, before.offer.agent_id)
-    accepted = offering.accept(before, agent_tier=agent.tier, assignment_id=new_id(), at=tx.now)
+    before, own = await _lock_offered(tx, offer_id)
+    offer = before.offer
+    assert offer is not None
+    owner = own.assignment.agent_id if own.assignment else offer.agent_id
+    agent = (await lock_agents(tx, sorted({offer.agent_id, owner})))[offer.agent_id]
+    if not agent.active:
+        raise AgentInactive
     await forget_missed_offers(tx, agent)
-    return await keep_one(tx, before, tell(tx, accepted))
+    if offer.kind == OWN:
+        accepted = offering.accept(before, agent_tier=agent.tier, assignment_id=new_id(), at=tx.now)
+        return await keep_one(tx, before, tell(tx, accepted))
+    done, taken = offering.accept_handoff(before, own, agent_tier=agent.tier, assignment_id=new_id(), at=tx.now)
+    handoff, work = tell(tx, done), tell(tx, taken)
+    await keep(tx, {before.item.work_id: before, own.item.work_id: own}, [work, handoff])
+    return work
 
 
 async def decline_offer(tx: Transaction, offer_id: UUID, *, reason: str) -> Work:
     """The agent hands an offer back.
 
+    Returns:
+        The work that was offered: the ticket's own, or its handoff.
     Raises:
         NotFound, OfferEnded, Forbidden: as in `accept_offer`.
     """
-    before = await _lock_offered(tx, offer_id)
+    before, _ = await _lock_offered(tx, offer_id)
     assert before.offer is not None
     queue = await get_queue(tx.connection, before.item.queue_id)
     agent = await lock_agent(tx, before.offer.agent_id)
@@ -154,8 +168,8 @@ async def expire_offer(tx: Transaction, offer_id: UUID, _generation: int) -> Non
     offer = await store.find_offer(tx.connection, offer_id)
     if offer is None:
         return
-    found = await store.lock_works(tx.connection, [offer.ticket_id])
-    before = found.get(offer.ticket_id)
+    found = await store.lock_works(tx.connection, [offer.work_id])
+    before = found.get(offer.work_id)
     if before is None or before.offer is None or before.offer.offer_id != offer_id:
         return
     queue = await get_queue(tx.connection, before.item.queue_id)
@@ -211,8 +225,8 @@ async def take_back_work(tx: Transaction, agent_id: UUID, _generation: int) -> N
     if agent.active:
         return
     mine = {
-        ticket_id: work
-        for ticket_id, work in before.items()
+        work_id: work
+        for work_id, work in before.items()
         if work.assignment is not None and work.assignment.agent_id == agent_id
     }
     after = [
@@ -234,6 +248,11 @@ async def get_work(connection: AsyncConnection, ticket_id: UUID) -> Work:
     if ticket_id not in found:
         raise NotFound("routing knows no such ticket")
     return found[ticket_id]
+
+
+async def find_handoff_of(connection: AsyncConnection, ticket_id: UUID) -> Work | None:
+    """The ticket's handoff that somebody may still accept; None without one."""
+    return await store.find_handoff_of(connection, ticket_id)
 
 
 async def read_works(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Work]:
@@ -277,9 +296,7 @@ async def _take_back_later(tx: Transaction, agent_id: UUID) -> None:
 async def _rescind_all(tx: Transaction, works: dict[UUID, Work], agent_id: UUID, *, reason: str) -> int:
     """Take back what is offered to the agent; returns how many offers that were."""
     mine = {
-        ticket_id: work
-        for ticket_id, work in works.items()
-        if work.offer is not None and work.offer.agent_id == agent_id
+        work_id: work for work_id, work in works.items() if work.offer is not None and work.offer.agent_id == agent_id
     }
     after = [tell(tx, offering.rescind(work, at=tx.now, reason=reason)) for work in mine.values()]
     await keep(tx, mine, after)
@@ -293,16 +310,18 @@ async def _lock_for(tx: Transaction, ticket_id: UUID, if_match: int) -> Work:
     return work
 
 
-async def _lock_offered(tx: Transaction, offer_id: UUID) -> Work:
+async def _lock_offered(tx: Transaction, offer_id: UUID) -> tuple[Work, Work]:
+    """What an open offer offers, and the ticket's own work, which for an own offer is the same."""
     offer = await store.find_offer(tx.connection, offer_id)
     if offer is None:
         raise NotFound("there is no such offer")
     if tx.origin.actor.startswith("agent:") and tx.origin.actor != f"agent:{offer.agent_id}":
         raise Forbidden("the offer was made to another agent", code="not_your_offer")
-    work = await store.lock_work(tx.connection, offer.ticket_id)
+    works = await store.lock_works(tx.connection, [offer.ticket_id, offer.work_id])
+    work = works[offer.work_id]
     if work.offer is None or work.offer.offer_id != offer_id:
         raise OfferEnded
-    return work
+    return work, works[offer.ticket_id]
 
 
 async def _named_queue(connection: AsyncConnection, queue_id: UUID) -> Queue:

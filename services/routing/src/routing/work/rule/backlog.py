@@ -30,10 +30,10 @@ class Backlog:
     def enqueue(self, work: Work, now: int) -> None:
         """Put a ticket, which was just looked at, in line."""
         kind = work.kind
-        key = (work.ring, work.find_band(now), work.excluded)
+        key = (work.ring, work.find_band(now), work.excluded, work.only)
         bucket = kind.buckets.get(key)
         if bucket is None:
-            bucket = kind.buckets[key] = Bucket(kind, work.view, band=key[1], excluded=work.excluded)
+            bucket = kind.buckets[key] = Bucket(kind, work.view, band=key[1], excluded=key[2], only=key[3])
         if bucket.add(work) and bucket.first is not None:
             self._announce(bucket, bucket.first)
 
@@ -43,9 +43,9 @@ class Backlog:
         if bucket is None:
             return
         bucket.remove(work)
-        if not bucket.count and bucket.excluded:
+        if not bucket.count and (bucket.excluded or bucket.only is not None):
             # Sets of excluded agents hardly ever come again. Other buckets are kept, and go with their kind.
-            del bucket.kind.buckets[bucket.view.ring, bucket.band, bucket.excluded]
+            del bucket.kind.buckets[bucket.view.ring, bucket.band, bucket.excluded, bucket.only]
 
     def admit(self, profile: Profile, kinds: Iterable[Kind]) -> None:
         """Show all tickets in line to a new profile, whose views have admitted it. `kinds`: all there are."""
@@ -77,7 +77,7 @@ class Backlog:
                 if lane.weight > free or not lane.announcements:
                     continue
                 entry, _, bucket = lane.announcements[0]
-                if entry is not bucket.first or bucket.excluded:
+                if entry is not bucket.first or bucket.excluded or bucket.only is not None:
                     entry = lane.first(agents)
                     if entry is None:
                         continue

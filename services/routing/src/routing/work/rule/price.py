@@ -22,8 +22,9 @@ class Offer(NamedTuple):
     @property
     def terms(self) -> CostTerms:
         """The total by term."""
-        _, _, tier, flexibility, proficiency, _ = self.price
-        return CostTerms(tier, flexibility, proficiency, self.packing, self.idle)
+        of_profile, _, tier, flexibility, proficiency, _ = self.price
+        preference = self.total - (of_profile + self.packing - self.idle)
+        return CostTerms(tier, flexibility, proficiency, self.packing, self.idle, preference)
 
 
 class Match(NamedTuple):
@@ -43,6 +44,7 @@ class Market:
         self._fit = policy.packing == "fit"
         self._idle = 1000 * policy.idle_points
         self._idle_cap = policy.idle_cap
+        self._preference = 1000 * policy.preference_points
 
     def offer(self, agent: Agent, price: Price, weight: int, now: int) -> Offer:
         """What this agent costs for a ticket of this weight (in quarters)."""
@@ -56,10 +58,39 @@ class Market:
     def only(self, agent: Agent, work: Work, now: int) -> Offer:
         """What this agent, who may take the ticket, costs for it."""
         price = work.view.price_of[agent.profile]
-        return self.offer(agent, price, work.kind.weight, now)
+        offer = self.offer(agent, price, work.kind.weight, now)
+        preferred = work.facts.preferred
+        return offer if preferred is None or preferred.int == agent.number else self._dearer(offer)
 
     def cheapest_two(self, work: Work, now: int) -> Match | None:
         """The cheapest agents that can take the ticket now; None if nobody can."""
+        preferred = work.facts.preferred
+        if preferred is None:
+            return self._scan(work, work.excluded, now)
+        first = self._preferred_offer(work, preferred.int, now)
+        if work.only is not None:
+            return Match(first, None) if first else None
+        others = self._scan(work, work.excluded | {preferred.int}, now)
+        if others is None:
+            return Match(first, None) if first else None
+        best = self._dearer(others.best)
+        if first is not None:
+            return Match(first, best)
+        return Match(best, self._dearer(others.second) if others.second else None)
+
+    def _preferred_offer(self, work: Work, number: int, now: int) -> Offer | None:
+        """What the preferred agent costs; None if this agent cannot take the ticket now."""
+        agent = self._roster.agents.get(number)
+        if agent is None or agent.pool is None or agent.free < work.kind.weight or number in work.excluded:
+            return None
+        price = work.view.price_of.get(agent.profile)
+        return self.offer(agent, price, work.kind.weight, now) if price else None
+
+    def _dearer(self, offer: Offer) -> Offer:
+        """The offer of an agent where another one is preferred."""
+        return offer._replace(total=offer.total + self._preference)
+
+    def _scan(self, work: Work, excluded: frozenset[int], now: int) -> Match | None:
         weight = work.kind.weight
         view = work.view
         best: Offer | None = None
@@ -77,7 +108,7 @@ class Market:
                     packing = self._packing * (pool.free - weight) // pool.capacity
                     if price[0] + packing - self._idle > second[0]:
                         continue
-                for agent in pool.first_two(work.excluded):
+                for agent in pool.first_two(excluded):
                     offer = self.offer(agent, price, weight, now)
                     if best is None or offer < best:
                         best, second = offer, best

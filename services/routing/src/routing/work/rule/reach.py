@@ -10,15 +10,30 @@ from routing.work.rule.roster import Agent, Roster
 from routing.work.rule.waiting import Kind, Work
 
 
-def is_reachable(roster: Roster, kind: Kind) -> bool:
+def is_kind_reachable(roster: Roster, kind: Kind) -> bool:
     """Whether some known agent, present or not, full or not, could take such tickets once they are late."""
     profiles = roster.members(kind.needs.view(RING_HARD_ONLY).profiles)
     return any(capacity >= kind.weight for profile in profiles for capacity in profile.capacities)
 
 
-def missing(roster: Roster, kind: Kind) -> tuple[str, ...]:
-    """What no known agent has of all that such tickets need; everything they need where only the sum is missing."""
-    asked = list(_asked(roster, kind))
+def is_reachable(roster: Roster, work: Work) -> bool:
+    """The same of one ticket, from which some agents may be excluded for ever, or all but one."""
+    kind = work.kind
+    if work.only is not None:
+        return work.only not in work.barred and _could_take(roster, kind, work.only)
+    if not work.barred:
+        return is_kind_reachable(roster, kind)
+    others = -sum(_could_take(roster, kind, number) for number in work.barred)
+    for profile in roster.members(kind.needs.view(RING_HARD_ONLY).profiles):
+        others += sum(count for capacity, count in profile.capacities.items() if capacity >= kind.weight)
+        if others > 0:
+            return True
+    return False
+
+
+def missing(roster: Roster, work: Work) -> tuple[str, ...]:
+    """What no known agent has of all that the ticket needs; everything it needs where only the sum is missing."""
+    asked = [*_asked(roster, work.kind), *_asked_of_agents(roster, work)]
     return tuple(name for name, found in asked if not found) or tuple(name for name, _ in asked)
 
 
@@ -26,6 +41,8 @@ def count_funnel(roster: Roster, work: Work) -> Funnel:
     """How many agents are left for a ticket after each filter."""
     view, weight = work.view, work.kind.weight
     _bring_up_to_date(roster, view)
+    if work.only is not None:
+        return _count_only(roster, work)
     unreserved = sum(profile.count_with(weight) for profile in roster.members(view.profiles & roster.with_room(weight)))
     reserved, excluded = _count_reserved(roster, work), _excluded(roster, work)
     for agent in excluded:
@@ -39,6 +56,8 @@ def count_lone_funnel(roster: Roster, work: Work) -> Funnel:
     """The same where it is known that one agent is left, who may have no seat."""
     view = work.view
     _bring_up_to_date(roster, view)
+    if work.only is not None:
+        return _count_only(roster, work)
     if work.excluded or roster.with_reserved:
         excluded = _excluded(roster, work)
         reserved = _count_reserved(roster, work)
@@ -70,6 +89,35 @@ def _funnel(view: View, *, excluded: int, unreserved: int, reserved: int) -> Fun
         capacity=unreserved + reserved,
         unreserved=unreserved,
     )
+
+
+def _count_only(roster: Roster, work: Work) -> Funnel:
+    """How many are left where only one agent is asked: this one or nobody."""
+    agent = None if work.only is None else roster.agents.get(work.only)
+    known, present, tier, hard_skills, skills, language, team = work.view.counts
+    asked = agent is not None and agent.facts.present and work.view.profiles >> agent.profile.index & 1 == 1
+    asked = asked and work.only not in work.excluded
+    fits = asked and agent is not None and agent.free >= work.kind.weight
+    return Funnel(
+        known=known,
+        present=present,
+        tier=tier,
+        hard_skills=hard_skills,
+        skills=skills,
+        language=language,
+        team=team,
+        not_excluded=int(asked),
+        capacity=int(fits),
+        unreserved=int(fits and agent is not None and agent.offers_left > 0),
+    )
+
+
+def _could_take(roster: Roster, kind: Kind, number: int) -> bool:
+    """Whether the agent is known and could take such tickets once they are late, but for exclusions."""
+    agent = roster.agents.get(number)
+    if agent is None or agent.capacity < kind.weight:
+        return False
+    return kind.needs.view(RING_HARD_ONLY).profiles >> agent.profile.index & 1 == 1
 
 
 def _excluded(roster: Roster, work: Work) -> list[Agent]:
@@ -108,10 +156,18 @@ def _asked(roster: Roster, kind: Kind) -> Iterator[tuple[str, bool]]:
     yield f"capacity {weight / QUARTERS_PER_UNIT:g}", enough
 
 
+def _asked_of_agents(roster: Roster, work: Work) -> Iterator[tuple[str, bool]]:
+    if work.only is not None:
+        yield f"agent {UUID(int=work.only)}", work.only in roster.agents
+    if work.barred:
+        yield "an agent who is not excluded", any(number not in work.barred for number in roster.agents)
+
+
 class Watch:
     """Notices when waiting tickets become unroutable, and when they are routable again.
 
-    Looks at each kind of ticket once, then only when what some agent could take has changed.
+    Looks at each kind of ticket once, then only when what some agent could take has changed. Choosy tickets are few,
+    and looked at one by one whenever an agent comes, goes or changes.
     """
 
     def __init__(self, roster: Roster, book: KindBook) -> None:
@@ -123,16 +179,27 @@ class Watch:
         """Numbers of the tickets that were last told to be unroutable."""
         self._news: dict[int, tuple[UUID, tuple[str, ...]]] = {}
         self._version = roster.reach_version
+        self._choosy: dict[int, Work] = {}
+        self._headcount_version = roster.headcount_version
 
     def add(self, work: Work) -> None:
         """A ticket waits."""
-        if work.kind.reachable is None:
+        if work.is_choosy:
+            self._choosy[work.number] = work
+            self._fresh.append(work)
+        elif work.kind.reachable is None:
             self._fresh.append(work)
         elif not work.kind.reachable or self._told:
             self._tell(work)
 
+    def drop(self, number: int) -> None:
+        """A ticket is gone, or comes back at once, changed."""
+        if self._choosy:
+            self._choosy.pop(number, None)
+
     def forget(self, number: int) -> None:
         """A ticket is gone; nothing more is told of it."""
+        self.drop(number)
         if self._told:
             self._told.discard(number)
         if self._news:
@@ -143,11 +210,15 @@ class Watch:
         if self._version != self._roster.reach_version:
             self._version = self._roster.reach_version
             self._look_again(works)
+        if self._headcount_version != self._roster.headcount_version:
+            self._headcount_version = self._roster.headcount_version
+            for work in self._choosy.values():
+                self._tell(work)
         if self._fresh:
             for work in self._fresh:
                 if works.get(work.number) is work:
-                    if work.kind.reachable is None:
-                        work.kind.reachable = is_reachable(self._roster, work.kind)
+                    if work.kind.reachable is None and not work.is_choosy:
+                        work.kind.reachable = is_kind_reachable(self._roster, work.kind)
                     self._tell(work)
             self._fresh.clear()
 
@@ -161,16 +232,16 @@ class Watch:
         changed: set[Kind] = set()
         for kind in self._book.kinds():
             before = kind.reachable
-            kind.reachable = is_reachable(self._roster, kind) if kind.waiting and before is not None else None
+            kind.reachable = is_kind_reachable(self._roster, kind) if kind.waiting and before is not None else None
             if kind.reachable is not None and kind.reachable != before:
                 changed.add(kind)
         if changed:
             for work in works.values():
-                if work.kind in changed:
+                if work.kind in changed and not work.is_choosy:
                     self._tell(work)
 
     def _tell(self, work: Work) -> None:
-        lost = not work.kind.reachable
+        lost = not (is_reachable(self._roster, work) if work.is_choosy else work.kind.reachable)
         if lost != (work.number in self._told):
-            self._news[work.number] = (work.facts.ticket_id, missing(self._roster, work.kind) if lost else ())
+            self._news[work.number] = (work.facts.work_id, missing(self._roster, work) if lost else ())
             self._told ^= {work.number}

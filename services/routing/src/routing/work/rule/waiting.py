@@ -1,8 +1,8 @@
 """Waiting tickets in line: buckets of tickets that are alike, and per profile the lanes that find the first of them.
 
-In a bucket are tickets of one kind, ring, band and set of excluded agents, so inside one the order never changes and
-the first ticket stands for all. A lane holds, for one profile of agents, the buckets that this profile may take from
-and whose order compares without the time, so the first of a lane is found without looking at the others.
+In a bucket are tickets of one kind, ring, band and set of agents who are not asked, so inside one the order never
+changes and the first ticket stands for all. A lane holds, for one profile of agents, the buckets that this profile
+may take from and whose order compares without the time, so the first of a lane is found without looking at the others.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,8 +18,8 @@ STALE_ENTRIES = 32
 
 NOBODY: frozenset[int] = frozenset()
 
-BucketKey = tuple[int, int, frozenset[int]]
-"""(ring, band, excluded)"""
+BucketKey = tuple[int, int, frozenset[int], int | None]
+"""(ring, band, excluded, the number of the only agent asked)"""
 
 
 class Kind:
@@ -41,14 +41,14 @@ class Kind:
 
 
 class Work(Stages):
-    """A waiting ticket as the engine holds it. Ring, view and excluded agents are as of the last look, if any."""
+    """Waiting work as the engine holds it. Ring, view and excluded agents are as of the last look, if any."""
 
-    __slots__ = ("bucket", "excluded", "facts", "kind", "next_at", "number", "ring", "serial", "view")
+    __slots__ = ("barred", "bucket", "excluded", "facts", "kind", "next_at", "number", "only", "ring", "serial", "view")
 
     def __init__(self, facts: WorkFacts, kind: Kind, *, serial: int) -> None:
         Stages.__init__(self, facts, kind.targets)
         self.facts = facts
-        self.number = facts.ticket_id.int
+        self.number = facts.work_id.int
         self.kind = kind
         self.serial = serial
         self.ring = 0
@@ -56,6 +56,21 @@ class Work(Stages):
         self.next_at: int | None = None
         """When its timer fires; None if it has none."""
         self.excluded = NOBODY
+        self.barred = NOBODY
+        """Numbers of the agents who are excluded for ever."""
+        if facts.excluded:
+            self.barred = frozenset(agent.int for agent, until in facts.excluded.items() if until >= FOREVER)
+        self.only = facts.preferred.int if facts.preferred is not None and facts.only_preferred else None
+        """The number of the only agent who is asked; None where anybody is."""
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether some agents never take it although they could take others of its kind."""
+        return bool(self.barred) or self.only is not None
+
+    def admits(self, number: int) -> bool:
+        """Whether the agent is asked, as far as exclusions go."""
+        return number not in self.excluded and (self.only is None or number == self.only)
 
     def look(self, now: int) -> None:
         """Bring ring, view and excluded agents up to date. Not while the ticket is in a bucket: it may be another's."""
@@ -94,6 +109,7 @@ class Bucket:
         "kind",
         "lanes",
         "lanes_version",
+        "only",
         "others",
         "row",
         "stamp",
@@ -101,11 +117,12 @@ class Bucket:
         "view",
     )
 
-    def __init__(self, kind: Kind, view: View, *, band: int, excluded: frozenset[int]) -> None:
+    def __init__(self, kind: Kind, view: View, *, band: int, excluded: frozenset[int], only: int | None) -> None:
         self.kind = kind
         self.view = view
         self.band = band
         self.excluded = excluded
+        self.only = only
         self.first: Entry | None = None
         self.row: list[Entry] = []
         self.start = 0
@@ -207,7 +224,7 @@ class Lane:
             entry, stamp, bucket = announcements[0]
             first = bucket.first
             if entry is first:
-                if bucket.excluded and not self._one_may_take(agents, bucket):
+                if (bucket.excluded or bucket.only is not None) and not self._one_may_take(agents, bucket):
                     return self._first_behind(agents)
                 return entry
             if first is None or stamp != bucket.stamp:
@@ -224,4 +241,10 @@ class Lane:
         return entry
 
     def _one_may_take(self, agents: Collection[Agent], bucket: Bucket) -> bool:
-        return any(a.number not in bucket.excluded and a.capacity - a.load >= self.weight for a in agents)
+        only = bucket.only
+        return any(
+            a.number not in bucket.excluded
+            and (only is None or a.number == only)
+            and a.capacity - a.load >= self.weight
+            for a in agents
+        )

@@ -35,9 +35,10 @@ class Waitlist:
 
     def put(self, facts: WorkFacts) -> None:
         """Insert a ticket or replace what is known of one."""
-        number = facts.ticket_id.int
+        number = facts.work_id.int
         if number in self.works:
             self.drop(number)
+            self.watch.drop(number)
         self._serial += 1
         work = Work(facts, self._book.find(facts), serial=self._serial)
         self.works[number] = self.arrived[number] = work
@@ -84,7 +85,7 @@ class Waitlist:
 
     def pop_relaxed(self) -> list[tuple[UUID, int]]:
         """The waiting tickets for which a later ring opened since the last call, and the ring."""
-        relaxed = [(work.facts.ticket_id, work.ring) for work in self._relaxed.values()]
+        relaxed = [(work.facts.work_id, work.ring) for work in self._relaxed.values()]
         self._relaxed.clear()
         return relaxed
 
