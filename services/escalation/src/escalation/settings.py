@@ -15,6 +15,16 @@ class EscalationGroup(SettingsGroup):
         ge=timedelta(minutes=1),
         description="after which a handoff that nobody took expires",
     )
+    handoff_accept_within: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(minutes=1),
+        description="within which somebody should accept a handoff: the deadline that is told",
+    )
+    handoff_package_within: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(minutes=1),
+        description="within which the package of an emergency is due",
+    )
 
 
 class EscalationSettings(ServiceSettings):

@@ -13,10 +13,6 @@ from escalation.handoffs.package import Package
 DECLINES_TO_END = 3
 """So many candidates who said no end the handoff."""
 
-SETTLE_WITHIN = timedelta(minutes=5)
-"""After a recall, routing says within a second how the work ended. A ticket that it does not know, it never answers
-for; then we conclude by ourselves."""
-
 
 class State(StrEnum):
     """Where a handoff stands. Only a draft and a requested one can still become an acceptance."""
