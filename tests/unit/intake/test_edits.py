@@ -34,6 +34,35 @@ def test_more_impact_is_never_less_pressing(impact: int, urgency: int, more: int
     assert order.index(priority_of(impact=impact, urgency=max(1, urgency - more))) >= base
 
 
+@pytest.mark.parametrize(
+    ("at", "to", "expected"),
+    [
+        ("low", None, "normal"),
+        ("normal", None, "high"),
+        ("high", None, "urgent"),
+        ("urgent", None, "urgent"),
+        ("low", "urgent", "urgent"),
+        ("high", "high", "high"),
+        ("urgent", "low", "urgent"),
+    ],
+)
+def test_a_priority_is_raised_and_never_lowered(at: str, to: str | None, expected: str) -> None:
+    """By one step or up to one; where it is there or above, nothing changes. The matrix does not take it back."""
+    ticket = replace(TICKET, priority=Priority(at), priority_reason="")
+    raised = edits.raise_priority(ticket, to=Priority(to) if to else None, reason="breached")
+    assert raised.ticket.priority == expected
+    if at == expected:
+        assert raised == Decision(ticket=ticket)
+        return
+    changed = TicketPriorityChanged(ticket_id=TICKET.id, old=at, new=expected, reason="escalation")
+    assert raised.events[-1] == changed
+    still = edits.edit(raised.ticket, Edit(impact=4)).ticket
+    assert still.priority == expected
+    over = replace(ticket, status=Status.CLOSED)
+    with pytest.raises(Conflict, match="changes no more"):
+        edits.raise_priority(over, to=None, reason="breached")
+
+
 def test_an_override_stands_until_it_is_taken_back() -> None:
     """It needs a reason, survives another impact, and goes with use_matrix."""
     overridden = edits.edit(TICKET, Edit(priority=Priority.URGENT, priority_reason="the board waits"))

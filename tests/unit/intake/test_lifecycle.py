@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import Conflict, InvalidInput
-from contracts.intake import TicketReopened, TicketResolved, TicketStatusChanged
+from contracts.intake import TicketClosed, TicketReopened, TicketResolved, TicketStatusChanged
 from intake.tickets import lifecycle
 from intake.tickets.domain import (
     CancelReason,
     Decision,
+    HandoffState,
     Heard,
     HoldReason,
     ResolutionCode,
+    ShownHandoff,
     Status,
     Ticket,
     takes_contact,
@@ -202,6 +204,21 @@ def test_a_resolution_has_its_guards(
     assert refused(lifecycle.resolve, ticket, code=code, summary="s", skip_reason=skip, now=NOW) == refusal
 
 
+@pytest.mark.parametrize("state", HandoffState)
+def test_nothing_is_resolved_while_somebody_is_asked_to_take_it(state: HandoffState) -> None:
+    """Only a requested handoff is open; a repeat of a resolution is one also afterwards."""
+    handoff = ShownHandoff(id=UUID(int=1), state=state, event_id=UUID(int=2))
+    for status in (Status.OPEN, Status.PENDING_CUSTOMER, Status.ON_HOLD):
+        ticket = replace(standing(status), handoff=handoff)
+        if state is HandoffState.REQUESTED:
+            same: dict[str, object] = {"code": ResolutionCode.FIXED, "summary": "s", "skip_reason": "s", "now": NOW}
+            assert refused(lifecycle.resolve, ticket, **same) == "handoff_open"
+        else:
+            assert resolve(ticket).ticket.status is Status.RESOLVED
+    done = replace(resolve(standing(Status.OPEN)).ticket, handoff=handoff)
+    assert _resolve_again(done) == Decision(ticket=done)
+
+
 def test_no_reply_ends_the_waiting() -> None:
     """Without an owner and without a solution, but only from pending_customer."""
     waiting = replace(standing(Status.PENDING_CUSTOMER), owner_id=None)
@@ -230,6 +247,36 @@ def test_the_reopen_window_ends() -> None:
     assert not takes_contact(done, now=later, reopen_window=WINDOW)
     assert refused(lifecycle.close, done, now=last, reopen_window=WINDOW) == "reopen_window_open"
     assert lifecycle.close(done, now=later, reopen_window=WINDOW).ticket.status is Status.CLOSED
+
+
+def test_silence_closes_the_resolution_that_it_follows() -> None:
+    """Told as automatic; the timer of an earlier resolution, or of a ticket that is open again, moves nothing."""
+    done = resolve(standing(Status.OPEN)).ticket
+    closed = lifecycle.close_due(done, resolution_seq=1, now=NOW + WINDOW)
+    assert (closed.ticket.status, closed.ticket.closed_at) == (Status.CLOSED, NOW + WINDOW)
+    assert closed.events[-1] == TicketClosed(ticket_id=done.id, closure="auto")
+    again = lifecycle.reopen(done, trigger="agent", now=NOW, reopen_window=WINDOW).ticket
+    second = resolve(again).ticket
+    for ticket in (again, second, closed.ticket):
+        assert lifecycle.close_due(ticket, resolution_seq=1, now=NOW + WINDOW) == Decision(ticket=ticket)
+
+
+def test_a_survey_reopens_the_resolution_that_it_asked_about() -> None:
+    """Within the window and once; otherwise it moves nothing, whatever the status."""
+
+    def consented(ticket: Ticket, *, at: datetime = NOW, seq: int = 1) -> Decision:
+        return lifecycle.reopen_by_survey(ticket, resolution_seq=seq, now=at, reopen_window=WINDOW)
+
+    done = resolve(standing(Status.OPEN)).ticket
+    reopened = consented(done, at=NOW + WINDOW)
+    assert reopened.ticket.status is Status.OPEN
+    [told] = [event for event in reopened.events if isinstance(event, TicketReopened)]
+    assert (told.trigger, told.reopen_count) == ("survey", 1)
+    late = NOW + WINDOW + timedelta(microseconds=1)
+    second = resolve(reopened.ticket).ticket
+    closed = lifecycle.confirm(done, now=NOW).ticket
+    for ticket, at in ((done, late), (reopened.ticket, NOW), (second, NOW), (closed, NOW)):
+        assert consented(ticket, at=at) == Decision(ticket=ticket)
 
 
 def test_a_cancellation_is_restored_for_seven_days() -> None:
