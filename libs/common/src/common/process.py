@@ -36,6 +36,8 @@ class Service:
     Attributes:
         migrations: the folder that holds `versions`.
         consumes: producing services whose topics it reads.
+        gather: how long records may gather before they are read. Where nobody waits for the effect, larger and fewer
+            batches save most of what consuming costs; 0 reads each record as soon as it is there.
         roles: worker roles of its own beside consumer, relay and timers.
     """
 
@@ -46,6 +48,7 @@ class Service:
     routers: Sequence[APIRouter]
     handlers: Sequence[Handler] = ()
     consumes: Sequence[str] = ()
+    gather: timedelta = timedelta(0)
     timers: Sequence[Timer] = ()
     periodic: Sequence[Periodic] = ()
     roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
@@ -147,6 +150,7 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
             bootstrap=kafka.bootstrap_mode,
             beat=pulse.beat,
             stop=pulse.stopping,
+            gather=service.gather,
         )
 
     async def redrive(pulse: Pulse) -> None:

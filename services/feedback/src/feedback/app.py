@@ -1,5 +1,6 @@
 """The composition root: what the feedback service consists of."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from common.service import Service
@@ -24,5 +25,6 @@ def build(settings: FeedbackSettings) -> Service:
         handlers=[OWNERSHIP, FIGURES],
         # Its own topic too: figures are computed from what the topics say, whoever says it.
         consumes=("intake", "routing", "escalation", "feedback"),
+        gather=timedelta(milliseconds=200),
         periodic=FIGURES_PERIODIC,
     )

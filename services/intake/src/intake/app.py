@@ -1,5 +1,6 @@
 """The composition root: what the intake service consists of."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from common.service import Service
@@ -33,6 +34,7 @@ def build(settings: IntakeSettings) -> Service:
         ],
         handlers=[told_handler(windows.reopen)],
         consumes=PRODUCERS,
+        gather=timedelta(milliseconds=25),
         timers=list_timers(windows),
         periodic=list_periodic(windows),
     )

@@ -7,6 +7,7 @@ the effects. Kafka's group only says who should read which partition; the epoch 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from dataclasses import dataclass, field, replace
 
 from common.answering import is_answering
@@ -57,6 +58,7 @@ async def run_consumer(
     beat: Callable[[], None],
     stop: asyncio.Event,
     bootstrap: bool = False,
+    gather: timedelta = timedelta(0),
 ) -> None:
     """Consume the events of other services until `stop` is set.
 
@@ -66,6 +68,7 @@ async def run_consumer(
         sources: producing services, for instance ("intake",).
         bootstrap: what this service has never read yet begins at the retention edge: subjects may begin with a
             number above 1 there, for ever. Partitions that it knows keep the mode that they began in.
+        gather: how long records may gather before they are read.
     Raises:
         BreakerTripped: too many subjects fail; somebody must look.
         Stuck: a watchdog saw no progress; the process should start anew.
@@ -76,7 +79,8 @@ async def run_consumer(
     applier = Applier(database=database, store=store, handlers=handlers, service=service)
 
     async def open_log() -> IncomingLog:
-        return await open_incoming(kafka, producers.keys(), group=f"{kafka.topic_prefix}{service}")
+        group = f"{kafka.topic_prefix}{service}"
+        return await open_incoming(kafka, producers.keys(), group=group, gather=gather)
 
     await consume_events(open_log, applier, producers=producers, bootstrap=bootstrap, beat=beat, stop=stop)
 

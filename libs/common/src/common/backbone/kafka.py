@@ -39,6 +39,9 @@ _LEAVE_LIMIT = timedelta(seconds=10)
 _REQUEST_LIMIT = timedelta(seconds=5)
 _MAX_BATCH_BYTES = 512 * 1024
 """Half of what a broker accepts by default, so that a batch of any content passes."""
+_GATHERED_BYTES = 128 * 1024
+"""More than gathers in a moment: the broker answers at the end of the time, unless very much is waiting."""
+_FETCH_WAIT_MS = 50
 _POLL_WAIT_MS = 100
 _SINGLE_WAIT_MS = 2_000
 """How long a partition that has something may take to be fetched again."""
@@ -156,9 +159,13 @@ class _Dealt(ConsumerRebalanceListener):
         self.number += 1
 
 
-async def open_incoming(settings: KafkaSettings, topics: Collection[str], *, group: str) -> "KafkaIncoming":
+async def open_incoming(
+    settings: KafkaSettings, topics: Collection[str], *, group: str, gather: timedelta = timedelta(0)
+) -> "KafkaIncoming":
     """Join a group and wait for the first assignment.
 
+    Args:
+        gather: how long the broker may let records gather before it answers, so that batches are larger and fewer.
     Raises:
         Unavailable: Kafka does not answer, or a topic does not exist yet.
     """
@@ -175,7 +182,8 @@ async def open_incoming(settings: KafkaSettings, topics: Collection[str], *, gro
         # the listener only notes; a longer wait is only how long a member killed while joining holds up all others.
         rebalance_timeout_ms=10_000,
         max_poll_interval_ms=300_000,
-        fetch_max_wait_ms=50,
+        fetch_min_bytes=_GATHERED_BYTES if gather else 1,
+        fetch_max_wait_ms=round(1000 * gather.total_seconds()) or _FETCH_WAIT_MS,
         max_partition_fetch_bytes=2 * 1024 * 1024,
         isolation_level="read_committed",
         metadata_max_age_ms=60_000,

@@ -29,7 +29,7 @@ _PAGE = 250
 """Rows of one shard a read, 2,000 of all: more is slower."""
 _MAX_IN_FLIGHT = 6_000
 """Rows read and not yet deleted, so that a partition that is stuck cannot fill the memory."""
-_POLL_S = (0.002, 0.05)
+_POLL_S = (0.006, 0.05)
 """Shortest and longest pause between reads that find nothing; doubled each time."""
 _RENEW_S = 1.5
 _LEASE_MARGIN_S = 1.0
