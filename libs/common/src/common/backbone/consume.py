@@ -7,8 +7,8 @@ the effects. Kafka's group only says who should read which partition; the epoch 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from common.answering import is_answering
 from common.backbone import metrics

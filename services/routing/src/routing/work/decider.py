@@ -28,7 +28,7 @@ from routing.work.memory import Memory
 _INPUTS_AT_ONCE = 1_000
 _REBUILD_PAGE = 5_000
 _STANDBY_PAUSE = timedelta(seconds=1)
-_FIRST_PAUSE = timedelta(milliseconds=2)
+_FIRST_PAUSE = timedelta(milliseconds=6)
 _LONGEST_PAUSE = timedelta(milliseconds=50)
 _TROUBLE_PAUSE = timedelta(seconds=1)
 _FIRST_ID = UUID(int=0)
