@@ -55,7 +55,7 @@ async def test_what_is_committed_arrives_once_with_its_headers_and_leaves_the_ou
     assert first.source == "/frontline/test/routing"
     assert first.type == "support.work.dequeued.v1"
     assert (first.subject, first.actor, first.correlation_id) == (f"ticket/{ticket}", "service:test", "c-1")
-    assert first.data == b'{"ticket_id":"%b","reason":"closed","kind":"own"}' % str(ticket).encode()
+    assert first.data == b'{"ticket_id":"%b","reason":"closed","kind":"own","handoff_id":null}' % str(ticket).encode()
 
 
 async def test_a_transaction_that_commits_late_is_not_passed_over(
