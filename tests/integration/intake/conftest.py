@@ -32,7 +32,6 @@ from tests.support.closed import assert_closed
 from tests.support.servers import Servers
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ROUTING = "/frontline/test/routing"
 
 
 @pytest.fixture(scope="session")
@@ -186,11 +185,12 @@ def ticket_body(**changes: Any) -> dict[str, Any]:
 
 
 class Told:
-    """Routing's events about one ticket, numbered as routing would."""
+    """A service's events about one ticket, numbered as it would."""
 
-    def __init__(self, ticket_id: str, *, start: datetime = START) -> None:
+    def __init__(self, ticket_id: str, *, start: datetime = START, service: str = "routing") -> None:
         """Args: start: when the first one happens; each is a second later than the one before."""
         self.ticket_id = UUID(ticket_id)
+        self.service = service
         self.time = start
         self.seq = 0
 
@@ -200,12 +200,12 @@ class Told:
         self.time = at or self.time + timedelta(seconds=1)
         return Event(
             id=new_id(),
-            source=ROUTING,
+            source=f"/frontline/test/{self.service}",
             type=body.event_type,
             subject=f"ticket/{self.ticket_id}",
             seq=self.seq,
             time=self.time,
             data=encode_body(body),
             correlation_id="conversation",
-            actor="service:routing",
+            actor=f"service:{self.service}",
         )

@@ -2,128 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.escalation import (
-    EscalationLevelChanged,
-    HandoffAccepted,
-    HandoffCompleted,
-    HandoffDeclined,
-    HandoffExpired,
-    HandoffRequested,
-    HandoffReturned,
-    HandoffWithdrawn,
-    NotificationSent,
-    SlaBreached,
-    SlaBreachWithdrawn,
-    SlaClockCancelled,
-    SlaClockPaused,
-    SlaClockResumed,
-    SlaClockStarted,
-    SlaDeadlineChanged,
-    SlaMet,
-    SlaMetWithdrawn,
-    SlaWarning,
-)
+from contracts.escalation import NotificationSent
 from contracts.registry import Body
 from intake.tickets import edits
 from intake.tickets.domain import ClockState, HandoffState, ShownClock, SlaState, Status, Ticket
 from intake.tickets.projection import project
+from tests.support import escalations
+from tests.support.escalations import ADA, BOB, CLOCKS, DUE, H1, H2, NOW
 from tests.support.tickets import TICKET, standing
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-DUE = NOW + timedelta(hours=1)
 TID = TICKET.id
-ADA, BOB = UUID(int=21), UUID(int=22)
-H1, H2 = UUID(int=41), UUID(int=42)
-POLICY = UUID(int=50)
-CLOCKS = {("resolution", 1): UUID(int=61), ("next_response", 1): UUID(int=62), ("next_response", 2): UUID(int=63)}
-
-
-def level(old: int, new: int, tier: int) -> EscalationLevelChanged:
-    """The level moved."""
-    return EscalationLevelChanged(ticket_id=TID, old=old, new=new, tier_required=tier, reason="breach")
-
-
-def requested(handoff: UUID, *, to: UUID | None = None, return_of: UUID | None = None) -> HandoffRequested:
-    """Ada asks for another owner."""
-    return HandoffRequested(
-        ticket_id=TID,
-        handoff_id=handoff,
-        from_agent_id=ADA,
-        tier_required=2,
-        reason_code="needs_expertise",
-        completeness=1.0,
-        emergency=False,
-        deadline=DUE,
-        expires_at=DUE,
-        to_agent_id=to,
-        return_of=return_of,
-    )
+level = partial(escalations.level, TID)
+requested = partial(escalations.requested, TID)
+Clock = partial(escalations.Clock, TID)
 
 
 def ends(handoff: UUID) -> dict[HandoffState, Body]:
     """Every way in which a handoff goes on, by the state that it leads to."""
-    about = {"ticket_id": TID, "handoff_id": handoff, "from_agent_id": ADA}
-    return {
-        HandoffState.ACCEPTED: HandoffAccepted(**about, agent_id=BOB, assignment_id=H1, agent_tier=2),
-        HandoffState.DECLINED: HandoffDeclined(**about, reason_code="busy"),
-        HandoffState.EXPIRED: HandoffExpired(**about),
-        HandoffState.WITHDRAWN: HandoffWithdrawn(**about, reason="sender"),
-        HandoffState.RETURNED: HandoffReturned(
-            **about, agent_id=BOB, reason_code="wrong", return_handoff_id=H2, has_teaching_note=True
-        ),
-        HandoffState.COMPLETED: HandoffCompleted(**about, agent_id=BOB),
-    }
-
-
-class Clock:
-    """Events of one cycle of a clock."""
-
-    def __init__(self, kind: str = "resolution", cycle: int = 1) -> None:
-        self.about = {"ticket_id": TID, "clock_id": CLOCKS[kind, cycle], "kind": kind, "cycle": cycle}
-        self.policy = {"policy_id": POLICY, "policy_version": 1}
-
-    def started(self, deadline: datetime | None = DUE) -> Body:
-        return SlaClockStarted(**self.about, **self.policy, started_at=NOW, target_s=3600, deadline=deadline)
-
-    def paused(self) -> Body:
-        return SlaClockPaused(**self.about, at=NOW, consumed_s=60)
-
-    def resumed(self) -> Body:
-        return SlaClockResumed(**self.about, at=NOW, consumed_s=60, deadline=DUE)
-
-    def cancelled(self, reason: str) -> Body:
-        return SlaClockCancelled(**self.about, at=NOW, reason=reason)
-
-    def moved(self, cause: str) -> Body:
-        return SlaDeadlineChanged(**self.about, cause=cause, old=DUE, new=NOW, target_s=1800)
-
-    def warned(self, percent: int) -> Body:
-        return SlaWarning(**self.about, **self.policy, percent=percent, consumed_s=60, target_s=3600)
-
-    def breached(self) -> Body:
-        return SlaBreached(**self.about, **self.policy, at=DUE, consumed_s=3600, target_s=3600)
-
-    def met(self) -> Body:
-        return SlaMet(**self.about, **self.policy, at=NOW, consumed_s=60, target_s=3600)
-
-    def breach_withdrawn(self) -> Body:
-        return SlaBreachWithdrawn(**self.about)
-
-    def met_withdrawn(self) -> Body:
-        return SlaMetWithdrawn(**self.about)
-
-    def all(self) -> list[Body]:
-        """One of each."""
-        moves = [self.started(), self.started(None), self.paused(), self.resumed(), self.moved("policy")]
-        ways = [self.cancelled("resolved"), self.cancelled("refolded"), self.warned(50), self.warned(90)]
-        return moves + ways + [self.breached(), self.met(), self.breach_withdrawn(), self.met_withdrawn()]
+    return {HandoffState(state): body for state, body in escalations.ends(TID, handoff).items()}
 
 
 def told(ticket: Ticket, bodies: Sequence[Body]) -> Ticket:
