@@ -1,0 +1,30 @@
+"""One installation of containers for all tests here. Where no engine answers they fail and say so."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+import pytest_asyncio
+
+from tests.containers.images import engine, prepare
+from tests.containers.installation import ContainedStack, running_installation
+from tools.manifests.objects import Installation
+from tools.manifests.render import ROOT, render_installation
+
+
+@pytest.fixture(scope="session")
+def manifests() -> Installation:
+    """The overlay that is run, as rendered."""
+    return render_installation(ROOT, "local")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(manifests: Installation, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ContainedStack]:
+    """The platform in containers, ready."""
+    (image,) = {container.document["image"] for pod in manifests.pods() for container in pod.containers()}
+    images = await asyncio.to_thread(lambda: prepare(engine(), image))
+    folder = tmp_path_factory.mktemp("secrets")
+    for passed in (folder, folder.parent, folder.parent.parent):
+        passed.chmod(0o755)  # the services' user reads what is mounted from here
+    async with running_installation(images, manifests, folder) as running:
+        yield running

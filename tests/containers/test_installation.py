@@ -1,0 +1,58 @@
+"""The platform in containers as the manifests say: what it is allowed, how it is probed, and how it stops."""
+
+import json
+
+import pytest
+
+from tests.containers.installation import ContainedStack
+from tests.support.stack import SERVICES
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+PROCESSES = [f"{service}-{component}" for service in SERVICES for component in ("api", "worker")]
+_FOLDERS = ("/", "/opt/frontline", "/etc", "/var/tmp", "/etc/frontline/database", "/tmp")  # noqa: S108 - to be tried
+_LOOK = """
+import json, os, sys
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+def writable(path):
+    try:
+        open(path + "/probe", "w").close()
+    except OSError:
+        return False
+    return True
+print(json.dumps({
+    "uid": os.getuid(),
+    "gid": os.getgid(),
+    "capabilities": int(status["CapEff"], 16) | int(status["CapBnd"], 16),
+    "no_new_privileges": int(status["NoNewPrivs"]),
+    "seccomp": int(status["Seccomp"]),
+    "written": [path for path in sys.argv[1:] if writable(path)],
+}))
+"""
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+async def test_a_process_has_no_more_rights_than_its_manifest_gives(stack: ContainedStack, name: str) -> None:
+    looked = stack.containers[name].exec(["python3", "-c", _LOOK, *_FOLDERS])
+    assert looked.exit_code == 0, looked.output
+    assert json.loads(looked.output) == {
+        "uid": 10001,
+        "gid": 10001,
+        "capabilities": 0,
+        "no_new_privileges": 1,
+        "seccomp": 2,
+        "written": [_FOLDERS[-1]],
+    }
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+async def test_the_probes_of_the_manifest_are_answered(stack: ContainedStack, name: str) -> None:
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert await stack.probe(name, probe) == 200, f"{probe}: {stack.log_of(name)}"
+
+
+async def test_a_pod_resolves_the_names_in_its_settings(stack: ContainedStack) -> None:
+    asked = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + '/openapi.json', timeout=5)"
+    for caller in ("escalation-api", "escalation-worker", "feedback-worker"):
+        for peer in ("http://intake:8000", "http://routing:8000"):
+            reached = stack.containers[caller].exec(["python3", "-c", asked, peer])
+            assert reached.exit_code == 0, reached.output
