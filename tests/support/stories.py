@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from common.ids import new_id
+from contracts.envelope import Event
 from contracts.escalation import (
     HandoffAccepted,
     HandoffRequested,
@@ -25,7 +27,7 @@ from contracts.intake import (
     TicketReopened,
     TicketResolved,
 )
-from contracts.registry import Body
+from contracts.registry import Body, encode_body
 from contracts.routing import AssignmentAssigned, AssignmentUnassigned, WorkEnqueued
 from contracts.words import Source
 
@@ -276,3 +278,22 @@ def _unassigned(held: AssignmentAssigned, reason: str) -> AssignmentUnassigned:
     return AssignmentUnassigned(
         ticket_id=held.ticket_id, assignment_id=held.assignment_id, agent_id=held.agent_id, reason=reason
     )
+
+
+def as_events(story: Story, ticket_id: UUID) -> dict[str, list[Event]]:
+    """A story as the four services publish it, numbered."""
+    return {
+        service: [
+            Event(
+                id=new_id(),
+                source=f"/frontline/test/{service}",
+                type=saying.body.event_type,
+                subject=f"ticket/{ticket_id}",
+                seq=seq,
+                time=saying.at,
+                data=encode_body(saying.body),
+            )
+            for seq, saying in enumerate(sayings, start=1)
+        ]
+        for service, sayings in story.items()
+    }
