@@ -26,7 +26,7 @@ _NONE_OF = (
     "outbox",
     "parked_subject",
     "poison_record",
-    "call",
+    "outgoing_call",
     "timer where due_at < now() + interval '20 seconds'",
 )
 _SINCE, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
