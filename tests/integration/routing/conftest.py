@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -25,8 +26,9 @@ from common.settings import ApiSettings, DatabaseSettings, KafkaSettings
 from common.transaction import Origin, Transaction
 from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event
+from contracts.escalation import HandoffRequested
 from contracts.intake import MessageAdded, TicketCreated, TicketStatusChanged
-from contracts.registry import Body, encode_body
+from contracts.registry import EVENT_TYPES, Body, encode_body
 from contracts.words import SkillNeed, Source
 from routing.agents.domain import Agent, Skill
 from routing.agents.usecases import add_skill, get_agent, register_agent
@@ -35,7 +37,7 @@ from routing.pools.domain import DEFAULT_POOL
 from routing.queues.domain import CATCH_ALL_ID
 from routing.queues.usecases import change_queue, get_queue
 from routing.settings import RoutingSettings
-from routing.work import store
+from routing.work import store, usecases
 from routing.work.decider import Decider
 from routing.work.item import Work
 from tests.support.servers import Servers
@@ -76,7 +78,7 @@ class Routing:
     app: FastAPI
     http: httpx.AsyncClient
     clients_file: Path
-    seqs: dict[UUID, int] = field(default_factory=dict[UUID, int])
+    seqs: dict[tuple[str, UUID], int] = field(default_factory=dict[tuple[str, UUID], int])
 
     def begin(self, actor: str = "client:tests") -> Any:
         """One transaction."""
@@ -132,14 +134,15 @@ class Routing:
         return self.event(body.ticket_id, body)
 
     def event(self, ticket_id: UUID, body: Body) -> Event:
-        """The next event of intake about a ticket."""
-        self.seqs[ticket_id] = self.seqs.get(ticket_id, 0) + 1
+        """The next event about a ticket, of intake or of escalation."""
+        producer = EVENT_TYPES[body.event_type].producer
+        seq = self.seqs[producer, ticket_id] = self.seqs.get((producer, ticket_id), 0) + 1
         return Event(
             id=new_id(),
-            source="/frontline/test/intake",
+            source=f"/frontline/test/{producer}",
             type=body.event_type,
             subject=f"ticket/{ticket_id}",
-            seq=self.seqs[ticket_id],
+            seq=seq,
             time=self.clock.now(),
             data=encode_body(body),
             correlation_id="conversation",
@@ -153,7 +156,7 @@ class Routing:
             await handler.apply(tx, [event for event in events if event.type in handler.types])
 
     async def tell(self, ticket_id: UUID, *bodies: Body) -> None:
-        """Further events of intake about a ticket."""
+        """Further events about a ticket."""
         await self.apply(*(self.event(ticket_id, body) for body in bodies))
 
     async def move(self, ticket_id: UUID, old: str, new: str) -> None:
@@ -164,10 +167,41 @@ class Routing:
         """A public message by an agent."""
         await self.tell(ticket_id, public_reply(ticket_id, agent_id))
 
-    async def work(self, ticket_id: UUID) -> Work:
-        """The ticket's work as it is."""
+    async def work(self, work_id: UUID) -> Work:
+        """The work of a ticket, or of a handoff, as it is."""
         async with self.database.read() as connection:
-            return (await store.read_works(connection, [ticket_id]))[ticket_id]
+            return (await store.read_works(connection, [work_id]))[work_id]
+
+    async def hand_over(self, ticket_id: UUID, **given: Any) -> UUID:
+        """A handoff that escalation requests for the ticket's owner; its id."""
+        body = handoff_request(ticket_id, sender=await self.owner(ticket_id), at=self.clock.now(), **given)
+        await self.tell(ticket_id, body)
+        return body.handoff_id
+
+    async def offer(self, work_id: UUID) -> tuple[UUID, UUID]:
+        """The open offer of a work, and whom it is made to."""
+        offer = (await self.work(work_id)).offer
+        assert offer is not None, "it is not offered"
+        return offer.offer_id, offer.agent_id
+
+    async def accept(self, work_id: UUID) -> UUID:
+        """Let whom a work is offered to accept; the new owner."""
+        offer_id, agent = await self.offer(work_id)
+        async with self.begin(f"agent:{agent}") as tx:
+            await usecases.accept_offer(tx, offer_id)
+        return agent
+
+    async def decline(self, work_id: UUID) -> UUID:
+        """Let whom a work is offered to decline; who that was."""
+        offer_id, agent = await self.offer(work_id)
+        async with self.begin(f"agent:{agent}") as tx:
+            await usecases.decline_offer(tx, offer_id, reason="not my field")
+        return agent
+
+    async def bodies(self, ticket_id: UUID) -> list[Any]:
+        """Routing's events about a ticket, in order."""
+        rows = await self.sql("select type, payload from event where key = :key order by seq", key=str(ticket_id))
+        return [msgspec.json.decode(row.payload, type=EVENT_TYPES[row.type].body) for row in rows]
 
     async def owner(self, ticket_id: UUID) -> UUID | None:
         """Who owns the ticket."""
@@ -268,6 +302,22 @@ async def _add_skills(tx: Transaction) -> None:
 def needs(**levels: int) -> tuple[SkillNeed, ...]:
     """Skills that a ticket asks for, indispensable at their level."""
     return tuple(SkillNeed(skill=skill, level=level, hard_level=level) for skill, level in levels.items())
+
+
+def handoff_request(ticket_id: UUID, *, sender: UUID | None, at: datetime, **given: Any) -> HandoffRequested:
+    """What escalation says when an owner asks for another one of at least tier 2."""
+    values: dict[str, Any] = {
+        "ticket_id": ticket_id,
+        "handoff_id": new_id(),
+        "from_agent_id": sender,
+        "tier_required": 2,
+        "reason_code": "needs_expertise",
+        "completeness": 1.0,
+        "emergency": False,
+        "deadline": at + timedelta(minutes=30),
+        "expires_at": at + timedelta(minutes=30),
+    }
+    return HandoffRequested(**{**values, **given})
 
 
 def public_reply(ticket_id: UUID, agent_id: UUID) -> MessageAdded:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
@@ -43,6 +43,7 @@ from routing.agents.schemas import (
     TeamName,
     TeamShown,
     show_agent,
+    show_need,
     show_skill,
 )
 
@@ -195,6 +196,7 @@ async def list_teams(connection: CurrentConnection) -> Page[TeamShown]:
 
 
 def _show_offer(offer: queries.OpenOffer) -> OfferShown:
-    shown = asdict(offer)
-    shown["kind"] = "own" if offer.handoff_id is None else "handoff"
-    return OfferShown.model_validate(shown)
+    values: dict[str, Any] = asdict(offer)
+    values["kind"] = "own" if offer.handoff_id is None else "handoff"
+    values["needs"] = [show_need(need) for need in offer.needs]
+    return OfferShown(**values)
