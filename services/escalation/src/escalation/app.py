@@ -6,6 +6,7 @@ from pathlib import Path
 from common.calls import caller
 from common.service import Service
 from escalation.agents.consumers import HANDLER as AGENTS
+from escalation.calendars import api as calendars
 from escalation.handoffs import api as handoffs
 from escalation.handoffs.calls import CALL_KINDS as HANDOFF_CALLS
 from escalation.handoffs.consumers import HANDLER as HANDOFFS
@@ -13,6 +14,9 @@ from escalation.handoffs.domain import Times as HandoffTimes
 from escalation.handoffs.timers import EXPIRY as HANDOFF_EXPIRY
 from escalation.metadata import METADATA
 from escalation.settings import EscalationSettings
+from escalation.sla import api as sla
+from escalation.sla.consumers import CLOCKS
+from escalation.sla.timers import TIMERS as CLOCK_TIMERS
 from escalation.tickets.consumers import TICKETS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -30,15 +34,21 @@ def build(settings: EscalationSettings) -> Service:
         metadata=METADATA,
         migrations=MIGRATIONS,
         routers=[
+            calendars.reads,
+            calendars.counts,
+            sla.calendars,
+            sla.commands,
+            sla.reads,
+            sla.clocks,
             handoffs.commands,
             handoffs.timed_commands(handoff_times),
             handoffs.stepped_commands(settings.peers),
             handoffs.reads,
         ],
-        handlers=[TICKETS, AGENTS, HANDOFFS],
+        handlers=[TICKETS, AGENTS, CLOCKS, HANDOFFS],
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
         consumes=("intake", "routing", "escalation", "feedback"),
         gather=timedelta(milliseconds=100),
-        timers=[HANDOFF_EXPIRY],
+        timers=[*CLOCK_TIMERS, HANDOFF_EXPIRY],
         roles={"caller": caller([*HANDOFF_CALLS], settings.peers)},
     )

@@ -1,4 +1,4 @@
 """Calendars: when time counts.
 
-- `hours.py` (above domain): the arithmetic of open time, because it is more than values and long.
+- `public.py` (above domain): public holidays, which a library knows that a domain must not import.
 """

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from common.match import MatchRule, matches
-from escalation.calendars.hours import OpenHours
+from escalation.calendars.domain import OpenHours
 
 FIRST_RESPONSE, NEXT_RESPONSE = "first_response", "next_response"
 RESOLUTION, HANDOFF_ACCEPT = "resolution", "handoff_accept"
@@ -22,6 +22,8 @@ HOLD_REASONS = ("third_party", "internal_dependency", "problem", "scheduled", "m
 
 RUNNING, PAUSED = "running", "paused"
 MET, MISSED, CANCELLED = "met", "missed", "cancelled"
+VOID = "void"
+"""The state of a clock that a late event took away: it never ran."""
 OPEN_STATES = frozenset({RUNNING, PAUSED})
 RUN, PAUSE = "run", "pause"
 
@@ -213,6 +215,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def may_return(self) -> bool:
         """Whether an event of the ordinary kind can still move it: a reopening, a restoring, another policy."""
+        if self.state == VOID:
+            return False
         return self.is_open or self.kind == RESOLUTION or self.end_reason in {CANCELLED, "policy"}
 
     @property

@@ -26,10 +26,7 @@ from contracts.escalation import (
 )
 from contracts.registry import Body
 from escalation.sla.clocks import SECOND_US, consumed_us, judge, moment_of
-from escalation.sla.domain import MET, MISSED, PAUSE, PAUSED, RUNNING, Book, Clock
-
-VOID = "void"
-"""Told of a clock that a late event took away."""
+from escalation.sla.domain import MET, MISSED, PAUSE, PAUSED, RUNNING, VOID, Book, Clock
 
 _MOMENT = timedelta(microseconds=1)
 _TOLD_REASONS = {"fresh": "policy"}
