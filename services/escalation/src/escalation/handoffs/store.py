@@ -1,6 +1,7 @@
 """All SQL of handoffs."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from common.errors import NotFound
 from escalation.handoffs.domain import Handoff, State
 from escalation.handoffs.tables import handoff as table
 
-_COLUMNS = tuple(column.name for column in table.columns)
+_COLUMNS = tuple(field.name for field in fields(Handoff))
 _NAMES = ", ".join(_COLUMNS)
 _FIXED = frozenset({"handoff_id", "ticket_id", "requester_id", "from_agent_id", "created_at", "created_by"})
 _MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _FIXED)
@@ -109,5 +110,5 @@ async def _get(connection: AsyncConnection, handoff_id: UUID, *, lock: bool) -> 
 
 def _load(row: RowMapping) -> Handoff:
     """A row as a handoff, trusted as it stands."""
-    values: dict[str, Any] = dict(row)
+    values: dict[str, Any] = {name: row[name] for name in _COLUMNS}
     return msgspec.convert(values, Handoff)
