@@ -3,13 +3,21 @@
 from datetime import timedelta
 from pathlib import Path
 
+from common.calls import caller
 from common.service import Service
 from feedback.figures import api as figures
 from feedback.figures.consumers import FIGURES
 from feedback.figures.timers import PERIODIC as FIGURES_PERIODIC
+from feedback.followups import api as followups
+from feedback.followups.consumers import FOLLOWUPS
 from feedback.metadata import METADATA
 from feedback.ownership.consumers import OWNERSHIP
+from feedback.policies import api as policies
 from feedback.settings import FeedbackSettings
+from feedback.surveys import api as surveys
+from feedback.surveys import public
+from feedback.surveys.consumers import SURVEYS
+from feedback.surveys.timers import CALLS, list_timers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -21,10 +29,22 @@ def build(settings: FeedbackSettings) -> Service:
         settings=settings,
         metadata=METADATA,
         migrations=MIGRATIONS,
-        routers=[figures.reads],
-        handlers=[OWNERSHIP, FIGURES],
+        routers=[
+            policies.commands,
+            policies.reads,
+            surveys.commands,
+            surveys.reads,
+            public.commands,
+            public.reads,
+            followups.commands,
+            followups.reads,
+            figures.reads,
+        ],
+        handlers=[OWNERSHIP, SURVEYS, FOLLOWUPS, FIGURES],
         # Its own topic too: figures are computed from what the topics say, whoever says it.
         consumes=("intake", "routing", "escalation", "feedback"),
         gather=timedelta(milliseconds=200),
+        timers=list_timers(public_url=settings.feedback.public_url),
         periodic=FIGURES_PERIODIC,
+        roles={"caller": caller(CALLS, settings.peers)},
     )

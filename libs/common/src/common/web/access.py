@@ -23,8 +23,8 @@ _RELOAD_EVERY_S = 1.0
 _NO_KEY_HASH = "0" * 64
 ANYBODY = "public"
 """The actor of a public route, until its use case knows better."""
-RefusalPage = Callable[[FrontlineError, int, Headers], Response | None]
-"""Takes the error, its status and the request's headers."""
+RefusalPage = Callable[[FrontlineError, int, str, Headers], Response | None]
+"""Takes the error, its status, and the path and headers of the request."""
 _ACTOR_PATTERN = re.compile(r"agent:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

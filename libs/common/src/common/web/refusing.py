@@ -17,7 +17,7 @@ def answer_refusal(
         headers: those of the request.
         allow: the methods that exist, with 405.
     """
-    page = context.refusal_page and context.refusal_page(error, status_of(error), headers)
+    page = context.refusal_page and context.refusal_page(error, status_of(error), path, headers)
     if page:
         return page
     return problem_response(error, instance=path, trace_id=context.trace_id, request_id=context.request_id, allow=allow)

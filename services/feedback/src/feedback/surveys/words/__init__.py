@@ -1,0 +1,1 @@
+"""One module for each language, and the shape that all have."""

@@ -1,0 +1,120 @@
+"""What feedback knows of a ticket and of the person who asked, folded from the events of intake and routing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from contracts.intake import (
+    MessageAdded,
+    RequesterCreated,
+    RequesterUpdated,
+    TicketClassified,
+    TicketCreated,
+    TicketPriorityChanged,
+    TicketResolved,
+    TicketStatusChanged,
+    TicketUpdated,
+)
+from contracts.registry import Body
+
+_BEGINNINGS = frozenset({"new", "on_hold"})
+"""A ticket of our own begins new, a proactive one may begin on hold; only an imported one begins elsewhere."""
+
+_PLAIN = frozenset({"language", "organisation_id"})
+_IN_THE_CHANGE = frozenset({"category"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ticket:
+    """The facts of one ticket. `owner_id` is who resolved it; `resolution_seq` 0: it never was."""
+
+    ticket_id: UUID
+    number: int
+    requester_id: UUID
+    organisation_id: UUID | None
+    channel: str
+    system: str
+    category: str
+    priority: str
+    language: str
+    status: str
+    proactive: bool
+    imported: bool
+    human_replied: bool = False
+    owner_id: UUID | None = None
+    resolution_seq: int = 0
+    resolution_code: str = ""
+    resolved_at: datetime | None = None
+    created_at: datetime
+
+    def facts(self) -> Mapping[str, object]:
+        """What the match rules of survey policies may ask."""
+        return {name: getattr(self, name) for name in ("category", "channel", "language", "priority", "system")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Person:
+    """A person who asks. Empty texts are not known; `timezone` is an IANA name."""
+
+    requester_id: UUID
+    language: str
+    timezone: str
+
+
+def open_ticket(body: TicketCreated, *, at: datetime) -> Ticket:
+    """The ticket as it was accepted."""
+    return Ticket(
+        ticket_id=body.ticket_id,
+        number=body.number,
+        requester_id=body.requester_id,
+        organisation_id=body.organisation_id,
+        channel=body.source.channel,
+        system=body.source.system,
+        category=body.category,
+        priority=body.priority,
+        language=body.language,
+        status=body.status,
+        proactive=body.proactive,
+        imported=body.status not in _BEGINNINGS,
+        created_at=at,
+    )
+
+
+def follow(ticket: Ticket, body: Body, *, at: datetime) -> Ticket:
+    """The ticket after one more event; the same value where the event says nothing that feedback keeps."""
+    match body:
+        case TicketUpdated():
+            return replace(ticket, **_plain_changes(body))
+        case TicketClassified():
+            return replace(ticket, category=body.category)
+        case TicketPriorityChanged():
+            return replace(ticket, priority=body.new)
+        case TicketStatusChanged():
+            return replace(ticket, status=body.new)
+        case TicketResolved():
+            return replace(
+                ticket,
+                resolution_seq=body.resolution_seq,
+                resolution_code=body.resolution_code,
+                resolved_at=at,
+                owner_id=body.owner_id,
+            )
+        case MessageAdded(direction="outbound", author_type="agent"):
+            return replace(ticket, human_replied=True)
+        case _:
+            return ticket
+
+
+def person_of(body: RequesterCreated | RequesterUpdated) -> Person:
+    """The person as the event has it: every one of them repeats all values."""
+    return Person(requester_id=body.requester_id, language=body.language, timezone=body.timezone)
+
+
+def _plain_changes(body: TicketUpdated) -> dict[str, object]:
+    changed = {each.field for each in body.changed}
+    changes: dict[str, object] = {name: getattr(body, name) for name in _PLAIN & changed}
+    for each in body.changed:
+        if each.field in _IN_THE_CHANGE and isinstance(each.new, str):
+            changes[each.field] = each.new
+    return changes
