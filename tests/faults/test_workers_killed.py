@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -14,7 +15,7 @@ import pytest
 from contracts.envelope import Event
 from tests.support.directory import new_ticket, open_directory
 from tests.support.eventually import eventually
-from tests.support.fold import fold
+from tests.support.fold import TicketState, as_shown, fold
 from tests.support.servers import Servers
 from tests.support.stack import Stack, running_stack
 from tests.support.topics import first_appearances, read_topic
@@ -100,24 +101,28 @@ async def test_two_thousand_tickets_while_workers_are_killed(servers: Servers, t
 async def check_everything(stack: Stack, opened: list[str], agents: list[str]) -> None:
     """Topics without gaps, each ticket owned exactly once, both services' tables equal to a fold over the topics."""
     assert len(set(opened)) == TICKETS
-    intake = first_appearances(await read_topic(stack.servers.kafka_bootstrap, stack.topics["intake"]))
-    routing = first_appearances(await read_topic(stack.servers.kafka_bootstrap, stack.topics["routing"]))
-    told = fold(intake, routing)
+    told = await eventually(partial(shown_as_told, stack), within=SETTLE_S)
     assert told.keys() == set(opened)
     assert {(state.assigned, state.unassigned) for state in told.values()} == {(1, 0)}
     assert {state.owner_id for state in told.values()} <= set(agents)
-    expected = {
-        ticket: (state.status, state.owner_id, state.assignment_id, state.routing_state)
-        for ticket, state in told.items()
-    }
-    assert await intake_state(stack) == expected
     assert await routing_state(stack) == {ticket: state.owner_id for ticket, state in told.items()}
-    await check_cursors(stack, intake, routing)
+    await check_cursors(stack)
 
 
-async def intake_state(stack: Stack) -> dict[str, tuple[str, str, str, str]]:
+async def subjects_of(stack: Stack, service: str) -> Subjects:
+    return first_appearances(await read_topic(stack.servers.kafka_bootstrap, stack.topics[service]))
+
+
+async def shown_as_told(stack: Stack) -> dict[str, TicketState]:
+    """Once the clocks have been told and shown, intake shows of every ticket what the topics say."""
+    told = fold(*[await subjects_of(stack, service) for service in ("intake", "routing", "escalation")])
+    assert await intake_state(stack) == {ticket: state.shown() for ticket, state in told.items()}
+    return told
+
+
+async def intake_state(stack: Stack) -> dict[str, dict[str, Any]]:
     """What `GET /v1/tickets` shows of every ticket, page by page."""
-    shown: dict[str, tuple[str, str, str, str]] = {}
+    shown: dict[str, dict[str, Any]] = {}
     cursor: str | None = None
     async with stack.client("intake") as client:
         while True:
@@ -125,7 +130,7 @@ async def intake_state(stack: Stack) -> dict[str, tuple[str, str, str, str]]:
             page = (await client.get("/v1/tickets", params=params)).json()
             for one in page["items"]:
                 assert one["id"] not in shown, "a page repeats a ticket"
-                shown[one["id"]] = (one["status"], one["owner_id"], one["assignment_id"], one["routing_state"])
+                shown[one["id"]] = as_shown(one)
             cursor = page["next_cursor"]
             if not cursor:
                 return shown
@@ -147,10 +152,11 @@ async def routing_state(stack: Stack) -> dict[str, str]:
     return {str(row["ticket_id"]): str(row["agent_id"]) for row in rows}
 
 
-async def check_cursors(stack: Stack, intake: Subjects, routing: Subjects) -> None:
+async def check_cursors(stack: Stack) -> None:
     """Each consumer has seen the last number of every subject, and nothing is parked."""
-    for service, source, subjects in (("routing", "intake", intake), ("intake", "routing", routing)):
-        last = {subject: len(told) for subject, told in subjects.items()}
+    told_by = {service: await subjects_of(stack, service) for service in ("intake", "routing", "escalation")}
+    for service, source in (("routing", "intake"), ("intake", "routing"), ("intake", "escalation")):
+        last = {subject: len(told) for subject, told in told_by[source].items()}
         await eventually(partial(has_seen, stack.database_urls[service], source, last), within=30.0)
 
 
