@@ -22,7 +22,7 @@ from devstack.cli.console import Steps, note, say, say_table
 from devstack.cli.place import Folder, stack_folder
 from devstack.folder import StackFolder, write_whole
 from devstack.loglines import readable
-from devstack.state import read_state
+from devstack.state import State, read_state
 from devstack.supervisor import read_status
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def status(
     else:
         say_table(("what", "state", "details"), rows, empty="no stack was started here")
         if state and supervised:
-            say(f"\nintake   {state.api_url('intake')}\nrouting  {state.api_url('routing')}")
+            say("\n" + _addresses(state))
     if not rows or any(now != "running" for _, now, _ in rows):
         raise typer.Exit(3)
 
@@ -164,11 +164,10 @@ def _interrupted_once() -> Generator[None]:
 
 def _say_how_to_use(outcome: "Outcome") -> None:
     state = outcome.state
-    intake, routing, frontline = state.api_url("intake"), state.api_url("routing"), _own_name()
+    intake, frontline = state.api_url("intake"), _own_name()
     say(f"""
-intake   {intake}  (described at {intake}/openapi.json)
-routing  {routing}  (described at {routing}/openapi.json)
-key      {outcome.key}
+{_addresses(state)}
+key         {outcome.key}
 
 Open a ticket:
 
@@ -180,7 +179,13 @@ curl -sS {intake}/v1/tickets \\
 
 See its owner:  {frontline} ticket list
 Watch events:   {frontline} tail
+Watch a floor:  {frontline} demo --tickets 50 --seed 7
 Stop:           {frontline} down""")
+
+
+def _addresses(state: State) -> str:
+    """Every service with its address, a line each; each one describes itself at /openapi.json."""
+    return "\n".join(f"{service:<11} {state.api_url(service)}  (/openapi.json)" for service in state.services)
 
 
 def _own_name() -> str:
