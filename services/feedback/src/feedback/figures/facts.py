@@ -20,7 +20,7 @@ from contracts.escalation import (
     SlaMet,
     SlaMetWithdrawn,
 )
-from contracts.feedback import AnswerBody, SurveyAmended, SurveyResponded, SurveySent
+from contracts.feedback import SurveyAmended, SurveyResponded, SurveySent
 from contracts.intake import (
     MessageAdded,
     TicketClassified,
@@ -131,16 +131,9 @@ class Facts:
     surveys: tuple[Survey, ...] = ()
 
 
-FOLLOWED: tuple[type[Body], ...] = (
-    TicketCreated,
-    TicketClassified,
-    TicketPriorityChanged,
-    TicketResolved,
-    TicketReopened,
-    MessageAdded,
-    WorkEnqueued,
-    AssignmentAssigned,
-    AssignmentUnassigned,
+_OF_CASE = (TicketCreated, TicketClassified, TicketPriorityChanged, TicketResolved, TicketReopened, MessageAdded)
+_OF_WORK = (WorkEnqueued, AssignmentAssigned, AssignmentUnassigned)
+_OF_CLOCKS = (
     SlaMet,
     SlaBreached,
     SlaBreachWithdrawn,
@@ -148,10 +141,9 @@ FOLLOWED: tuple[type[Body], ...] = (
     HandoffRequested,
     HandoffAccepted,
     HandoffReturned,
-    SurveySent,
-    SurveyResponded,
-    SurveyAmended,
 )
+_OF_SURVEYS = (SurveySent, SurveyResponded, SurveyAmended)
+FOLLOWED: tuple[type[Body], ...] = (*_OF_CASE, *_OF_WORK, *_OF_CLOCKS, *_OF_SURVEYS)
 """The events that change the facts."""
 
 
@@ -161,12 +153,15 @@ def follow(facts: Facts, body: Body, *, at: datetime) -> Facts:
     Args:
         at: when the event happened.
     """
-    return Facts(
-        case=_follow_case(facts.case, body, at),
-        work=_follow_work(facts.work, body, at),
-        clocks=_follow_clocks(facts.clocks, body, at),
-        surveys=_follow_surveys(facts.surveys, body, at),
-    )
+    if isinstance(body, _OF_CASE):
+        return replace(facts, case=_follow_case(facts.case, body, at))
+    if isinstance(body, _OF_WORK):
+        return replace(facts, work=_follow_work(facts.work, body, at))
+    if isinstance(body, _OF_CLOCKS):
+        return replace(facts, clocks=_follow_clocks(facts.clocks, body, at))
+    if isinstance(body, _OF_SURVEYS):
+        return replace(facts, surveys=_follow_surveys(facts.surveys, body, at))
+    return facts
 
 
 def _follow_case(case: Case, body: Body, at: datetime) -> Case:
@@ -259,9 +254,9 @@ def _change_handoff(clocks: Clocks, handoff_id: UUID, change: Callable[[Handoff]
     )
 
 
-def _follow_surveys(surveys: tuple[Survey, ...], body: Body, at: datetime) -> tuple[Survey, ...]:
-    if not isinstance(body, SurveySent | AnswerBody):
-        return surveys
+def _follow_surveys(
+    surveys: tuple[Survey, ...], body: SurveySent | SurveyResponded | SurveyAmended, at: datetime
+) -> tuple[Survey, ...]:
     known = next((each for each in surveys if each.survey_id == body.survey_id), None)
     survey = known or Survey(survey_id=body.survey_id, kind=body.kind, resolution_seq=body.resolution_seq)
     if isinstance(body, SurveySent):

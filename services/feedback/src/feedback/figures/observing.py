@@ -10,7 +10,7 @@ from uuid import UUID
 
 from feedback.figures.domain import WHOLE, Observation
 from feedback.figures.facts import Facts, Handoff, Part, Resolution, Survey
-from feedback.ownership.domain import owner_at, tier_of
+from feedback.ownership.domain import owner_at
 
 RULE_VERSION = 1
 """Raise it with every change of what this module makes of the same facts: all tickets are then observed anew."""
@@ -40,6 +40,8 @@ class _Ticket:
         self._case, self._work = facts.case, facts.work
         self._told = facts.clocks
         self._surveys = facts.surveys
+        # Of several assignments to one agent the last counts.
+        self._tiers: dict[UUID | None, int] = {each.agent_id: each.agent_tier for each in facts.work.owners}
 
     def times(self) -> Iterator[Observation]:
         """The durations: each at its end."""
@@ -146,7 +148,7 @@ class _Ticket:
             numerator=numerator,
             denominator=denominator,
             queue_id=self._work.queue_id,
-            tier=tier_of(self._work.owners, agent) if tier is None else tier,
+            tier=self._tiers.get(agent) if tier is None else tier,
             category=self._case.category,
             priority=self._case.priority,
             agent_id=agent,

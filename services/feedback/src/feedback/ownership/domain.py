@@ -75,12 +75,6 @@ def owner_at(intervals: Intervals, moment: datetime) -> UUID | None:
     return latest.agent_id if latest.ended_at is None or moment <= latest.ended_at else None
 
 
-def tier_of(intervals: Intervals, agent_id: UUID | None) -> int | None:
-    """The tier that an agent had when the ticket was last assigned to them; None where it never was."""
-    tiers = [each.agent_tier for each in intervals if each.agent_id == agent_id]
-    return tiers[-1] if tiers else None
-
-
 def share_out(intervals: Intervals, *, until: datetime) -> tuple[Share, ...]:
     """How much of a ticket's outcome is whose: each agent's owned time over the time owned by anybody, until a moment.
 
