@@ -1,10 +1,11 @@
 """All SQL of calendars."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import RowMapping, func, select, text, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,7 +43,7 @@ async def get_newest(connection: AsyncConnection, calendar_id: UUID) -> Calendar
     row = (await connection.execute(of_calendar.order_by(calendar_table.c.version.desc()).limit(1))).mappings().first()
     if row is None:
         raise NotFound("there is no such calendar")
-    return msgspec.convert(dict(row), Calendar)
+    return msgspec.convert(_values(row), Calendar)
 
 
 async def get_version(connection: AsyncConnection, calendar_id: UUID, version: int) -> Calendar:
@@ -61,7 +62,7 @@ async def list_versions(connection: AsyncConnection, versions: Collection[tuple[
     """Those of the given versions that exist."""
     key = tuple_(calendar_table.c.calendar_id, calendar_table.c.version)
     found = await connection.execute(select(calendar_table).where(key.in_(list(versions))))
-    return msgspec.convert([dict(row) for row in found.mappings()], list[Calendar])
+    return msgspec.convert([_values(row) for row in found.mappings()], list[Calendar])
 
 
 async def list_newest(connection: AsyncConnection) -> list[Calendar]:
@@ -84,4 +85,9 @@ async def list_newest(connection: AsyncConnection) -> list[Calendar]:
         .order_by(born.c.born, born.c.calendar_id)
     )
     found = await connection.execute(statement)
-    return msgspec.convert([dict(row) for row in found.mappings()], list[Calendar])
+    return msgspec.convert([_values(row) for row in found.mappings()], list[Calendar])
+
+
+def _values(row: RowMapping) -> dict[str, Any]:
+    """The row by plain names: SQLAlchemy's own are a kind of text that is no key for msgspec."""
+    return {str(name): value for name, value in row.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -85,7 +86,7 @@ async def get_policy(connection: AsyncConnection, policy_id: UUID, version: int,
     row = (await connection.execute(statement.with_for_update() if lock else statement)).mappings().first()
     if row is None:
         raise NotFound("there is no such version of a policy")
-    return msgspec.convert(dict(row), Policy)
+    return msgspec.convert(_values(row), Policy)
 
 
 async def list_policy_versions(connection: AsyncConnection, policy_id: UUID | None = None) -> list[Policy]:
@@ -94,14 +95,14 @@ async def list_policy_versions(connection: AsyncConnection, policy_id: UUID | No
     if policy_id is not None:
         statement = statement.where(sla_policy.c.policy_id == policy_id)
     found = await connection.execute(statement)
-    return msgspec.convert([dict(row) for row in found.mappings()], list[Policy])
+    return msgspec.convert([_values(row) for row in found.mappings()], list[Policy])
 
 
 async def list_policies(connection: AsyncConnection, versions: Collection[tuple[UUID, int]]) -> list[Policy]:
     """Those of the given versions that exist."""
     key = tuple_(sla_policy.c.policy_id, sla_policy.c.version)
     found = await connection.execute(select(sla_policy).where(key.in_(list(versions))))
-    return msgspec.convert([dict(row) for row in found.mappings()], list[Policy])
+    return msgspec.convert([_values(row) for row in found.mappings()], list[Policy])
 
 
 async def list_revision_ids(connection: AsyncConnection) -> tuple[UUID, ...]:
@@ -137,7 +138,7 @@ async def lock_standings(connection: AsyncConnection, ids: Sequence[UUID], *, ad
     if add:
         await connection.execute(_ADD_TICKETS, {"ids": list(ids)})
     found = await connection.execute(_LOCK_TICKETS, {"ids": list(ids)})
-    return msgspec.convert([dict(row) for row in found.mappings()], list[Standing])
+    return msgspec.convert([_values(row) for row in found.mappings()], list[Standing])
 
 
 async def save_standings(connection: AsyncConnection, standings: Iterable[Standing]) -> None:
@@ -175,10 +176,15 @@ async def save_clocks(connection: AsyncConnection, kept: Iterable[Kept]) -> None
 
 
 def _kept(row: RowMapping) -> Kept:
-    values = dict(row)
+    values = _values(row)
     told = msgspec.convert(values.pop("told"), Told)
     return Kept(clock=msgspec.convert(values, Clock), told=told)
 
 
 def _revision(row: RowMapping) -> Revision:
-    return msgspec.convert(dict(row), Revision)
+    return msgspec.convert(_values(row), Revision)
+
+
+def _values(row: RowMapping) -> dict[str, Any]:
+    """The row by plain names: SQLAlchemy's own are a kind of text that is no key for msgspec."""
+    return {str(name): value for name, value in row.items()}
