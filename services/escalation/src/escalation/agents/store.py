@@ -22,6 +22,16 @@ _FITTING = text(
     order by presence <> 'online', tier, agent_id limit :limit
     """  # noqa: S608 - own names
 )
+_HIGHEST = text(
+    f"""
+    with concerned as (
+      select {_NAMES} from agent
+      where active and (cardinality(cast(:teams as text[])) = 0 or teams && cast(:teams as text[]))
+    )
+    select {_NAMES} from concerned where tier = (select max(tier) from concerned)
+    order by presence <> 'online', agent_id limit :limit
+    """  # noqa: S608 - own names
+)
 _SAVE = text(
     f"""
     insert into agent ({_NAMES})
@@ -41,6 +51,12 @@ async def list_agents(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[
 async def list_fitting(connection: AsyncConnection, *, tier: int, teams: Sequence[str], limit: int) -> Sequence[Agent]:
     """See the use case of this name."""
     found = await connection.execute(_FITTING, {"tier": tier, "teams": list(teams), "limit": limit})
+    return msgspec.convert([dict(row) for row in found.mappings()], list[Agent])
+
+
+async def list_highest(connection: AsyncConnection, *, teams: Sequence[str], limit: int) -> Sequence[Agent]:
+    """See the use case of this name."""
+    found = await connection.execute(_HIGHEST, {"teams": list(teams), "limit": limit})
     return msgspec.convert([dict(row) for row in found.mappings()], list[Agent])
 
 

@@ -50,3 +50,12 @@ async def list_fitting(
         Those online first, then by tier: at most `limit`, none where nobody fits.
     """
     return await store.list_fitting(connection, tier=tier, teams=teams, limit=limit)
+
+
+async def list_highest(connection: AsyncConnection, *, teams: Sequence[str] = (), limit: int = 20) -> Sequence[Agent]:
+    """The active agents of the highest tier that there is in these teams (anywhere where none is named): their leads.
+
+    Returns:
+        Those online first: at most `limit`, none where the teams have nobody.
+    """
+    return await store.list_highest(connection, teams=teams, limit=limit)
