@@ -317,6 +317,7 @@ async def test_an_agents_figures(floor: Floor) -> None:
         ("/v1/kpis/csat", {"to": "1969-01-01T00:00:00Z"}, 400, "period_malformed"),
         ("/v1/kpis/csat", {"from": "9999-12-31T00:00:00-12:00"}, 400, "period_malformed"),
         ("/v1/kpis/csat", {"from": "2026-03-02T12:00:00"}, 400, "invalid_input"),
+        ("/v1/kpis/csat", {"to": "658201087554"}, 400, "invalid_input"),
         ("/v1/kpis/csat", {"by": "clock"}, 400, "slice_unknown"),
         ("/v1/kpis/csat", {"clock": "resolution"}, 400, "slice_unknown"),
         ("/v1/kpis/csat", {"by": "colour"}, 400, "invalid_input"),
