@@ -16,11 +16,11 @@ ifneq ($(shell cat .venv/.installed 2>/dev/null),$(CURDIR))
 .PHONY: .venv/.installed
 endif
 
-.PHONY: help run down test check format bench bench-full lock hooks clean
+.PHONY: help run down test test-pages test-containers check image format bench bench-full lock hooks clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.installed ## Start the local stack, then print its addresses, a key and a first request
 	@$(BIN)/frontline up $(ARGS)
@@ -31,8 +31,18 @@ down: .venv/.installed ## Stop the local stack (ARGS=--wipe also removes its dat
 test: $(if $(filter tests/%,$(ARGS)),.venv/.installed,check) ## Run the checks, then every test, on a real PostgreSQL and Kafka (ARGS= for pytest)
 	@$(BIN)/python -m pytest $(if $(filter tests/%,$(ARGS)),,$(TESTS)) $(ARGS)
 
+test-pages: .venv/.installed ## Look at the customers' pages in a headless Chromium, which must be installed (ARGS= for pytest)
+	@$(BIN)/python -m pytest tests/pages $(ARGS)
+
+test-containers: .venv/.installed ## Run the platform in containers as its manifests say; a container engine must answer (ARGS= for pytest)
+	@$(BIN)/python -m tests.containers.engine
+	@$(BIN)/python -m pytest tests/containers $(ARGS)
+
 check: .venv/.installed ## Run everything that needs no server: lint, types, layers, rules, generated documents
 	@$(BIN)/python -m tools.check
+
+image: .venv/.installed ## Build the image of all services (ARGS="--tag NAME --base IMAGE")
+	@$(BIN)/python -m tools.image build $(ARGS)
 
 format: .venv/.installed ## Mend what ruff can mend, then format
 	@$(BIN)/python -m ruff check --quiet --fix-only .

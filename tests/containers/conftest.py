@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 
-from tests.containers.images import engine, prepare
+from tests.containers.engine import connected
+from tests.containers.images import Images, prepare
 from tests.containers.installation import ContainedStack, running_installation
 from tools.manifests.objects import Installation
 from tools.manifests.render import ROOT, render_installation
@@ -22,9 +23,14 @@ def manifests() -> Installation:
 async def stack(manifests: Installation, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ContainedStack]:
     """The platform in containers, ready."""
     (image,) = {container.document["image"] for pod in manifests.pods() for container in pod.containers()}
-    images = await asyncio.to_thread(lambda: prepare(engine(), image))
+    images = await asyncio.to_thread(_prepare, image)
     folder = tmp_path_factory.mktemp("secrets")
     for passed in (folder, folder.parent, folder.parent.parent):
         passed.chmod(0o755)  # the services' user reads what is mounted from here
     async with running_installation(images, manifests, folder) as running:
         yield running
+
+
+def _prepare(image: str) -> Images:
+    with connected() as client:
+        return prepare(client, image)

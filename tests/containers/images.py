@@ -27,10 +27,6 @@ KAFKA = ("apache/kafka:4.3.1", "frontline-tests/kafka:4.3.1")
 """The usual image, and the name of the one that is built where that one cannot be had."""
 
 
-class NoEngine(RuntimeError):
-    """No container engine answers; the message says how to have one."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Images:
     """References of images that the engine has."""
@@ -38,24 +34,6 @@ class Images:
     postgres: str
     kafka: str
     services: str
-
-
-def engine() -> docker.DockerClient:
-    """A client of the engine that DOCKER_HOST names, or of the usual socket.
-
-    Raises:
-        NoEngine: none answers.
-    """
-    try:
-        client = docker.from_env(timeout=120)
-        client.ping()
-        return client
-    except DockerException as silent:
-        where = os.environ.get("DOCKER_HOST", "the usual socket")
-        raise NoEngine(
-            f"no container engine answers at {where}: start one (on Debian: apt-get install docker.io, then dockerd), "
-            f"or name its address in DOCKER_HOST. It said: {silent}"
-        ) from silent
 
 
 def prepare(client: docker.DockerClient, release: str) -> Images:
