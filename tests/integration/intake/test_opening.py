@@ -99,16 +99,21 @@ async def test_twenty_tickets_of_one_person(intake: Intake) -> None:
 
 
 async def test_a_person_is_noted_and_renewed(intake: Intake) -> None:
-    """New fields replace known ones, empty ones do not; the event names the fields alone."""
+    """New fields replace known ones, empty ones do not; the event names the fields and shows no personal text."""
     first = await intake.open()
-    again = {"system": "shop", "external_id": "u1", "name": "Ada L.", "language": "de"}
+    again = {"system": "shop", "external_id": "u1", "name": "Ada L.", "language": "de", "timezone": "Europe/Berlin"}
     second = await intake.open(requester=again)
     assert second["requester_id"] == first["requester_id"]
     person = (await intake.http.get(f"/v1/requesters/{first['requester_id']}")).json()
     assert (person["name"], person["email"], person["language"]) == ("Ada L.", "ada@example.org", "de")
+    assert (person["timezone"], person["version"]) == ("Europe/Berlin", 2)
     feed = (await intake.http.get(f"/v1/events?subject=requester/{first['requester_id']}")).json()["events"]
     assert [event["type"] for event in feed] == ["support.requester.created.v1", "support.requester.updated.v1"]
-    assert feed[1]["data"]["fields"] == ["name", "language"]
+    assert feed[1]["data"]["fields"] == ["name", "language", "timezone"]
+    assert (feed[1]["data"]["language"], feed[1]["data"]["timezone"]) == ("de", "Europe/Berlin")
+    third = await intake.open(requester={"system": "shop", "external_id": "u1", "timezone": "Asia/Tokyo"})
+    last = (await intake.http.get(f"/v1/events?subject=requester/{third['requester_id']}")).json()["events"][-1]
+    assert (last["data"]["language"], last["data"]["timezone"]) == ("de", "Asia/Tokyo")
     assert "Ada" not in str(feed)
 
 
@@ -139,6 +144,7 @@ async def test_an_organisation_comes_with_its_person(intake: Intake) -> None:
         ({"follow_up_of": str(new_id())}, "/follow_up_of"),
         ({"requester": {}}, "/requester"),
         ({"requester": {"system": "shop"}}, "/requester/external_id"),
+        ({"requester": {"email": "a@b", "timezone": "Mars/Phobos"}}, "/requester/timezone"),
         ({"requester": {"id": str(new_id()), "name": "x"}}, "/requester"),
         ({"priority": "urgent"}, "/priority_reason"),
         ({"priority_reason": "because"}, "/priority"),

@@ -30,6 +30,7 @@ def build(settings: IntakeSettings) -> Service:
             tickets.reads,
             messages.commands(windows.reopen),
             messages.reads,
+            requesters.commands,
             requesters.reads,
         ],
         handlers=[told_handler(windows.reopen)],

@@ -15,6 +15,7 @@ from intake.messages import store as messages
 from intake.messages.domain import Message
 from intake.requesters import store as requesters
 from intake.requesters.domain import Organisation, Requester
+from intake.requesters.schemas import ListRequestersQuery
 from intake.tickets import store as tickets
 from intake.tickets.domain import Ticket
 from intake.tickets.schemas import ListTicketsQuery
@@ -85,6 +86,27 @@ async def get_requester(connection: AsyncConnection, requester_id: UUID) -> Requ
         NotFound: there is none of that id.
     """
     return await requesters.get_requester(connection, requester_id)
+
+
+async def list_requesters(
+    connection: AsyncConnection, query: ListRequestersQuery
+) -> tuple[Sequence[Requester], str | None]:
+    """A page of the persons that fit, and the cursor of the next page.
+
+    Raises:
+        InvalidInput: the cursor belongs to another list.
+    """
+    behind = decode_cursor(query.cursor, UUID)
+    found = await requesters.list_requesters(
+        connection,
+        system=query.system,
+        external_id=query.external_id,
+        organisation_id=query.organisation,
+        after=behind[0] if behind else None,
+        limit=query.limit + 1,
+    )
+    page = found[: query.limit]
+    return page, encode_cursor(page[-1].id) if len(found) > query.limit else None
 
 
 async def get_organisation(connection: AsyncConnection, organisation_id: UUID) -> Organisation:

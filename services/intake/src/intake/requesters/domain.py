@@ -5,15 +5,19 @@ only an address, `("email", <address in lower case>)`. Two keys are two persons,
 address is a claim of whoever wrote, and must not open another person's tickets.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import cache
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from common.errors import InvalidInput
+from contracts.intake import RequesterUpdated
 
 EMAIL_SYSTEM = "email"
+LANGUAGE_PATTERN = r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$"
+"""The common part of BCP 47."""
+EMAIL_PATTERN = r"^([^@\s]+@[^@\s]+)?$"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +36,10 @@ class Organisation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requester:
-    """A person who asks. Names and addresses stay in intake. `timezone` is an IANA name, empty where nobody said."""
+    """A person who asks. Names and addresses stay in intake. `timezone` is an IANA name, empty where nobody said.
+
+    `version` rises whenever something about the person changes.
+    """
 
     id: UUID
     system: str
@@ -42,8 +49,19 @@ class Requester:
     language: str
     organisation_id: UUID | None
     timezone: str
+    version: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequesterEdit:
+    """What a caller wants changed of a person; None leaves a field as it is, an empty text clears it."""
+
+    email: str | None = None
+    name: str | None = None
+    language: str | None = None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,8 +110,7 @@ def given_requester(
         )
     if system == EMAIL_SYSTEM and external_id != external_id.lower():
         raise InvalidInput("an address is a key in lower case", pointers=[("/requester/external_id", "lower case")])
-    if timezone and timezone not in _timezones():
-        raise InvalidInput("the time zone is not known", pointers=[("/requester/timezone", "is no IANA time zone")])
+    check_timezone(timezone, pointer="/requester/timezone")
     return GivenRequester(
         system=system or EMAIL_SYSTEM,
         external_id=external_id or email.lower(),
@@ -103,6 +120,38 @@ def given_requester(
         timezone=timezone,
         organisation=organisation,
     )
+
+
+def edited(person: Requester, wanted: RequesterEdit, *, now: datetime) -> tuple[Requester, RequesterUpdated | None]:
+    """The person with what is wanted, and what to tell of it; None where it is so already.
+
+    Raises:
+        InvalidInput: the time zone is none.
+    """
+    check_timezone(wanted.timezone or "", pointer="/timezone")
+    given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    changed = {name: value for name, value in given.items() if value not in (None, getattr(person, name))}
+    if not changed:
+        return person, None
+    after = replace(person, **changed, version=person.version + 1, updated_at=now)
+    told = RequesterUpdated(
+        requester_id=person.id,
+        fields=tuple(changed),
+        organisation_id=person.organisation_id,
+        language=after.language,
+        timezone=after.timezone,
+    )
+    return after, told
+
+
+def check_timezone(name: str, *, pointer: str) -> None:
+    """Refuse a name that the IANA data base does not have; empty is not known, and fine.
+
+    Raises:
+        InvalidInput: with this pointer.
+    """
+    if name and name not in _timezones():
+        raise InvalidInput("the time zone is not known", pointers=[(pointer, "is no IANA time zone")])
 
 
 @cache

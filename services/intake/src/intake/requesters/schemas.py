@@ -1,9 +1,36 @@
-"""What callers get about people and organisations."""
+"""What callers send and get about people and organisations."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from common.web import ResponseModel
+from pydantic import Field
+
+from common.web import CommandModel, ResponseModel
+from intake.requesters.domain import EMAIL_PATTERN, LANGUAGE_PATTERN, RequesterEdit
+
+
+class EditRequesterBody(CommandModel):
+    """Fields to change; absent ones stay, empty ones are cleared. A person's key never changes."""
+
+    email: str | None = Field(default=None, max_length=320, pattern=EMAIL_PATTERN)
+    name: str | None = Field(default=None, max_length=300)
+    language: str | None = Field(default=None, max_length=35, pattern=LANGUAGE_PATTERN, description="BCP 47")
+    timezone: str | None = Field(default=None, max_length=64, description="an IANA name, for instance Europe/Berlin")
+
+    def wanted(self) -> RequesterEdit:
+        """What the use case takes."""
+        return RequesterEdit(email=self.email, name=self.name, language=self.language, timezone=self.timezone)
+
+
+class ListRequestersQuery(CommandModel):
+    """Filters of the list, joined."""
+
+    system: str | None = Field(default=None, max_length=100)
+    external_id: str | None = Field(default=None, max_length=320)
+    organisation: UUID | None = None
+    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before")
+    limit: Annotated[int, Field(ge=1, le=200, description="Items in one page")] = 50
 
 
 class RequesterShown(ResponseModel):
@@ -17,6 +44,7 @@ class RequesterShown(ResponseModel):
     language: str
     organisation_id: UUID | None
     timezone: str
+    version: int
     created_at: datetime
     updated_at: datetime
 

@@ -1,9 +1,11 @@
 """All SQL of requesters and organisations, but for the persons that `tickets.opening_store` notes with a ticket."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,10 +21,44 @@ async def get_requester(connection: AsyncConnection, requester_id: UUID) -> Requ
         NotFound: there is none.
     """
     found = await connection.execute(select(requester).where(requester.c.id == requester_id))
-    row = found.mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"there is no requester {requester_id}")
-    return Requester(**row)
+    return _loaded(found.mappings().one_or_none(), requester_id)
+
+
+async def lock_requester(connection: AsyncConnection, requester_id: UUID) -> Requester:
+    """The person of that id, locked until the transaction ends.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await connection.execute(select(requester).where(requester.c.id == requester_id).with_for_update())
+    return _loaded(found.mappings().one_or_none(), requester_id)
+
+
+async def list_requesters(
+    connection: AsyncConnection,
+    *,
+    system: str | None,
+    external_id: str | None,
+    organisation_id: UUID | None,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[Requester]:
+    """The persons that fit every filter given, behind an id, in the order of their ids."""
+    given = (
+        (requester.c.system, system),
+        (requester.c.external_id, external_id),
+        (requester.c.organisation_id, organisation_id),
+    )
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in given if value is not None]
+    if after is not None:
+        conditions.append(requester.c.id > after)
+    found = await connection.execute(select(requester).where(*conditions).order_by(requester.c.id).limit(limit))
+    return [Requester(**row) for row in found.mappings()]
+
+
+async def save_requester(connection: AsyncConnection, saved: Requester) -> None:
+    """Write a locked person back."""
+    await connection.execute(update(requester).where(requester.c.id == saved.id), asdict(saved))
 
 
 async def get_organisation(connection: AsyncConnection, organisation_id: UUID) -> Organisation:
@@ -70,3 +106,9 @@ async def save_organisation(
     changes = {"updated_at": now} | ({"name": given.name} if given.name else {})
     wanted = wanted.on_conflict_do_update(index_elements=["system", "external_id"], set_=changes)
     return (await connection.execute(wanted.returning(organisation.c.id))).scalar_one()
+
+
+def _loaded(row: RowMapping | None, requester_id: UUID) -> Requester:
+    if row is None:
+        raise NotFound(f"there is no requester {requester_id}")
+    return Requester(**row)

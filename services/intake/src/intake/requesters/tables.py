@@ -1,6 +1,6 @@
 """Tables of requesters and organisations."""
 
-from sqlalchemy import Column, DateTime, Index, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
 
 from intake.metadata import METADATA
 
@@ -29,6 +29,7 @@ requester = Table(
     Column("language", Text, nullable=False),
     Column("organisation_id", Uuid),
     Column("timezone", Text, nullable=False, server_default=""),
+    Column("version", Integer, nullable=False, server_default=text("1")),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("system", "external_id"),

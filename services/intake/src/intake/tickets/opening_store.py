@@ -142,6 +142,7 @@ noted as (
     language = coalesce(nullif(excluded.language, ''), person.language),
     timezone = coalesce(nullif(excluded.timezone, ''), person.timezone),
     organisation_id = coalesce(excluded.organisation_id, person.organisation_id),
+    version = person.version + 1,
     updated_at = excluded.updated_at
   returning person.id, person.system, person.external_id, person.organisation_id
 ),

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StrictFl
 from common.errors import InvalidInput
 from common.web import CommandModel
 from contracts.words import SkillNeed
-from intake.requesters.domain import GivenOrganisation, GivenRequester, given_requester
+from intake.requesters.domain import EMAIL_PATTERN, LANGUAGE_PATTERN, GivenOrganisation, GivenRequester, given_requester
 from intake.tickets.domain import (
     MAX_CUSTOM_FIELDS,
     MAX_TAGS,
@@ -47,7 +47,7 @@ Subject = Annotated[str, Field(min_length=1, max_length=300)]
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
-Language = Annotated[str, Field(max_length=35, pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$", description="BCP 47")]
+Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE_PATTERN, description="BCP 47")]
 Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
 CustomName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Whole = Annotated[StrictInt, Field(ge=-_MAX_WHOLE, le=_MAX_WHOLE)]
@@ -72,7 +72,7 @@ class RequesterBody(CommandModel):
     id: UUID | None = None
     system: str = Field(default="", max_length=100)
     external_id: str = Field(default="", max_length=200)
-    email: str = Field(default="", max_length=320, pattern=r"^([^@\s]+@[^@\s]+)?$")
+    email: str = Field(default="", max_length=320, pattern=EMAIL_PATTERN)
     name: str = Field(default="", max_length=300)
     language: Language = ""
     timezone: str = Field(default="", max_length=64, description="an IANA name, for instance Europe/Berlin")
