@@ -145,6 +145,8 @@ async def _issue_link(tx: Transaction, survey: Survey, public_url: str) -> str:
 
 
 async def _post(tx: Transaction, survey: Survey, *, kind: str, call_id: UUID, text: str) -> None:
+    # The message belongs to the conversation of the resolution, not to the timer that fired.
+    tx.origin = replace(tx.origin, correlation_id=survey.correlation_id)
     call = Call(
         call_id=call_id,
         kind=kind,
