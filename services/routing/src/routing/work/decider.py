@@ -232,5 +232,7 @@ class Decider:
 
 def _measure(decisions: Sequence[Decision]) -> None:
     for decision in decisions:
-        _decided.add(1, {"cause": decision.cause})
-        _waited.record(decision.wait / SECOND, {"priority": decision.work.priority})
+        _decided.add(1, {"cause": decision.cause, "kind": decision.work.kind})
+        if decision.work.kind == "own":
+            # A handoff waits since its ticket did, long before anybody asked for it.
+            _waited.record(decision.wait / SECOND, {"priority": decision.work.priority})

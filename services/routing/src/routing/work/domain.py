@@ -33,6 +33,8 @@ BAND_NAMES = {
     LATE: "late",
 }
 
+WorkKind = Literal["own", "handoff"]
+"""Told, recorded and measured apart, but decided by one rule."""
 Packing = Literal["fit", "spread"]
 Cause = Literal["pull", "arrival"]
 
@@ -91,6 +93,7 @@ class WorkFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tau: int
     excluded: Mapping[UUID, int]
     offered: bool
+    kind: WorkKind = "own"
     preferred: UUID | None = None
     only_preferred: bool = False
 

@@ -17,6 +17,7 @@ from routing.work.domain import (
     Decision,
     Funnel,
     Waiting,
+    WorkKind,
 )
 
 RECORD_LIMIT_BYTES = 500
@@ -50,6 +51,8 @@ FILTER_WORDS = {
 }
 """Who is lost at each filter."""
 
+_KIND_WORDS = {"own": "ticket", "handoff": "handoff of a ticket"}
+
 
 class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reasons for a decision, as they are stored beside its ticket, agent and time. JSON of at most 500 bytes.
@@ -67,6 +70,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     priority: str
     weight_quarters: int
     tier_required: int
+    kind: WorkKind = "own"
     language: str = ""
     needs: tuple[tuple[str, int, int], ...] = ()
     needs_left_out: int = 0
@@ -92,6 +96,7 @@ def pack_decision(decision: Decision) -> bytes:
         priority=work.priority,
         weight_quarters=work.weight_quarters,
         tier_required=work.tier_required,
+        kind=work.kind,
         language=work.language,
         needs=tuple((need.skill, need.level, need.hard_level) for need in work.needs),
         cost=msgspec.structs.astuple(decision.cost),
@@ -131,7 +136,7 @@ def explain_decision(record: DecisionRecord) -> list[str]:
         if term or name != "preference"
     )
     sentences = [
-        f"{event} this {record.priority} ticket: {asked}.",
+        f"{event} this {record.priority} {_KIND_WORDS[record.kind]}: {asked}.",
         f"It had {waited}, so it was {BAND_WORDS[record.band]}.",
         f"Ring {record.ring} was open: {RING_WORDS[record.ring]}.",
         f"{_funnel_words(Funnel(*record.funnel))}.",

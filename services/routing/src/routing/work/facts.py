@@ -68,6 +68,7 @@ def work_facts(item: WorkItem, queue: Queue, *, excluded: Mapping[UUID, datetime
         tau=item.tau_s * SECOND,
         excluded={agent_id: FOREVER if until >= FOR_EVER else to_micros(until) for agent_id, until in ends.items()},
         offered=is_handoff or queue.mode == "offer",
+        kind="handoff" if is_handoff else "own",
         preferred=item.preferred,
         only_preferred=item.only_preferred,
     )
