@@ -200,7 +200,7 @@ async def test_an_addressed_agent_is_asked_alone_unless_more_is_said(floor: Floo
 
 @pytest.mark.parametrize(
     ("lost", "empty"),
-    [(name, value) for name, value in PACKAGE.items()],
+    list(PACKAGE.items()),
 )
 async def test_an_incomplete_package_is_refused_by_name(floor: Floor, lost: str, empty: object) -> None:
     answer = await floor.request(package={name: value for name, value in PACKAGE.items() if name != lost})

@@ -1,0 +1,56 @@
+"""What makes a package complete, and what customers are told."""
+
+import pytest
+
+from escalation.handoffs.package import REQUIRED, Hypothesis, Package, StepTried, change, completeness, missing
+from escalation.handoffs.wording import LANGUAGES, say_who_helps
+
+WHOLE = Package(
+    restatement="r",
+    impact_and_scope="i",
+    environment={"version": "4"},
+    timeline_summary="t",
+    steps_tried=(StepTried(step="s", outcome="o"),),
+    hypotheses=(Hypothesis(text="h"),),
+    evidence=("e",),
+    ask="a",
+    customer_mood="m",
+    promises_made=("p",),
+    deadlines_left="d",
+)
+
+
+def test_nothing_and_everything() -> None:
+    assert missing(Package()) == list(REQUIRED)
+    assert completeness(Package()) == 0
+    assert missing(WHOLE) == []
+    assert completeness(WHOLE) == 1
+
+
+def test_every_field_counts_alike() -> None:
+    for name in REQUIRED:
+        lacking = change(WHOLE, {name: getattr(Package(), name)})  # type: ignore[misc] - the names are the fields'
+        assert missing(lacking) == [name]
+        assert completeness(lacking) == pytest.approx(10 / 11)
+
+
+def test_an_empty_list_says_none_but_not_of_what_was_tried_and_where() -> None:
+    assert missing(change(WHOLE, {"hypotheses": (), "evidence": (), "promises_made": ()})) == []
+    assert missing(change(WHOLE, {"environment": {}, "steps_tried": ()})) == ["environment", "steps_tried"]
+    assert missing(change(WHOLE, {"ask": " \n"})) == ["ask"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["", "Ada {number} Byron"])
+@pytest.mark.parametrize("tier", [1, 2, 3])
+def test_the_notice_is_whole_in_every_language(language: str, name: str, tier: int) -> None:
+    said = say_who_helps(language=language, number=1042, tier=tier, name=name)
+    assert "FL-1042" in said
+    assert name in said
+    assert said.replace(name or "\x00", "").count("{") == 0
+
+
+def test_a_regional_tag_speaks_its_language_and_an_unknown_one_english() -> None:
+    assert say_who_helps(language="de-AT", number=1, tier=1) == say_who_helps(language="de", number=1, tier=1)
+    assert say_who_helps(language="tlh", number=1, tier=3).startswith("A senior specialist")
+    assert say_who_helps(language="", number=1, tier=1, name="Ada").startswith("Ada of our support team has taken")
