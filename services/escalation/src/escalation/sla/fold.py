@@ -1,8 +1,9 @@
 """What a ticket's events do to its clocks: a pure fold.
 
 Events of all topics are folded in the order of (effective time, source, number). An event's effective time is its own
-or its predecessor's of the same source, whichever is later, so that this order never contradicts a source's own.
-`extend` folds one more event into what was folded, `fold` all of them from the beginning; both give the same.
+or its predecessor's of the same source, whichever is later, so that this order never contradicts a source's own; and
+nothing comes before the ticket's creation, whatever the clock of its producer said. `extend` folds one more event into
+what was folded, `fold` all of them from the beginning; both give the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +72,8 @@ class Folded(msgspec.Struct, frozen=True, kw_only=True):
     """What the fold remembers of a ticket, beside its clocks.
 
     Attributes:
-        ticket: the facts so far; None before the ticket's creation, until which nothing has an effect.
+        ticket: the facts so far; None before the ticket's creation.
+        waiting: whether something was told that can only be folded when the creation has come.
         pinned: the policy; None where none matches. `pinned_by` says what made it so.
         answered: whether a response was ever given.
         asked: whether the customer was asked something since last heard.
@@ -81,6 +83,7 @@ class Folded(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     ticket: Ticket | None = None
+    waiting: bool = False
     pinned: Pinned | None = None
     pinned_by: str = ""
     answered: bool = False
@@ -111,9 +114,14 @@ def fold(events: Iterable[Event], book: Book) -> tuple[Folded, Clocks]:
             event = numbered[seq]
             at = event.time if at is None or event.time > at else at
             entries.append(_entry(event, at=at))
+    entries.sort(key=_place)
+    opening = next((entry for entry in entries if isinstance(entry.body, TicketCreated)), None)
+    if opening is None:
+        return (Folded(waiting=True) if entries else EMPTY), {}
+    behind = (entry._replace(at=max(entry.at, opening.at)) for entry in entries if entry is not opening)
     folded, ended = EMPTY, dict[UUID, Clock]()
     moving: dict[UUID, Clock] = {}
-    for entry in sorted(entries, key=_place):
+    for entry in (opening, *sorted(behind, key=_place)):
         folded, changed = _fold_one(folded, moving, entry, book)
         for clock in changed:
             if clock.may_return:
@@ -136,6 +144,13 @@ def extend(folded: Folded, clocks: Clocks, event: Event, book: Book) -> tuple[Fo
     if event.type not in LOGGED_TYPES or (reached is not None and event.seq <= reached.seq):
         return folded, ()
     at = reached.at if reached is not None and reached.at > event.time else event.time
+    if folded.ticket is None:
+        if event.type != TicketCreated.event_type:
+            return (folded if folded.waiting else replace(folded, waiting=True)), ()
+        if folded.waiting:
+            raise IsLate
+    elif at < folded.ticket.created_at:
+        at = folded.ticket.created_at
     if folded.last is not None and (at, event.source, event.seq) < folded.last:
         raise IsLate
     return _fold_one(folded, clocks, _entry(event, at=at), book)
@@ -153,7 +168,9 @@ def _entry(event: Event, *, at: datetime) -> Entry:
 
 def _fold_one(folded: Folded, clocks: Clocks, entry: Entry, book: Book) -> tuple[Folded, Sequence[Clock]]:
     at, source, seq = entry.at, entry.source, entry.seq
-    folded = replace(folded, reached={**folded.reached, source: Reached(seq, at)}, last=(at, source, seq))
+    # Nothing comes before the creation, not even what has the same time.
+    last = (at, source, seq) if folded.ticket is not None else (at, "", 0)
+    folded = replace(folded, reached={**folded.reached, source: Reached(seq, at)}, last=last)
     step = _Step(folded, clocks, entry, book)
     step.apply()
     return step.folded, tuple(step.changed.values())
@@ -177,7 +194,7 @@ class _Step:
                 self.changed[clock.clock_id] = judged
 
     def apply(self) -> None:
-        """Do what the event says. Before the ticket's creation nothing has an effect."""
+        """Do what the event says."""
         body = self.entry.body
         if isinstance(body, TicketCreated):
             if self.folded.ticket is None:
