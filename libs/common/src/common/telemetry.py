@@ -47,7 +47,7 @@ def set_up_logs(settings: LogSettings, *, service: str) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(settings.level.upper())
-    for chatty in ("aiokafka", "uvicorn"):
+    for chatty in ("aiokafka", "uvicorn", "httpx"):
         logging.getLogger(chatty).setLevel("WARNING")
 
 

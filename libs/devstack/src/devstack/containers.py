@@ -7,6 +7,7 @@ them, starting it starts them again on the same ports.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -24,8 +25,8 @@ from common.errors import Misconfigured, Unavailable
 from devstack.ports import LOOPBACK, PortChooser
 from devstack.progress import Cancel, Progress
 
-_POSTGRES_IMAGE = "postgres:18"
-_KAFKA_IMAGE = "apache/kafka:4.3.1"
+IMAGES = {"postgres": "postgres:18", "kafka": "apache/kafka:4.3.1"}
+"""What is run unless FRONTLINE_CLI_POSTGRES_IMAGE or FRONTLINE_CLI_KAFKA_IMAGE names another, such as a mirror's."""
 _READY_S = 60.0
 _PAUSE_S = 0.2
 Container = Any
@@ -109,7 +110,7 @@ class ContainerServers:
             raise Unavailable(f"the container {self._names[kind]} does not start: {failed}") from failed
 
     def _new_postgres(self, port: int) -> DockerContainer:
-        container = DockerContainer(_POSTGRES_IMAGE, command="postgres -c max_connections=400")
+        container = DockerContainer(_image("postgres"), command="postgres -c max_connections=400")
         return _on_loopback(container.with_env("POSTGRES_PASSWORD", secrets.token_hex(16)), 5432, port)
 
     def _new_kafka(self, port: int) -> DockerContainer:
@@ -130,10 +131,14 @@ class ContainerServers:
             "TRANSACTION_STATE_LOG_MIN_ISR": "1",
             "SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
         }
-        container = DockerContainer(_KAFKA_IMAGE).with_envs(
+        container = DockerContainer(_image("kafka")).with_envs(
             **{f"KAFKA_{name}": text for name, text in settings.items()}
         )
         return _on_loopback(container, port, port)
+
+
+def _image(kind: str) -> str:
+    return os.environ.get(f"FRONTLINE_CLI_{kind.upper()}_IMAGE") or IMAGES[kind]
 
 
 def _on_loopback(container: DockerContainer, inside: int, port: int) -> DockerContainer:

@@ -12,7 +12,7 @@ from devstack.demo.story import Story
 from devstack.demo.tally import Tally
 
 _OVER = frozenset({"accepted", "declined", "expired", "withdrawn", "returned", "completed"})
-_LOST = frozenset({"offer_ended", "handoff_over", "work_done", "not_found"})
+_LOST = frozenset({"offer_ended", "not_offered", "not_your_offer", "handoff_state", "handoff_accepted", "work_done"})
 
 
 @dataclass(kw_only=True)
@@ -124,15 +124,15 @@ class Desk:
         """
         story, staff = self.story, self.staff
         staff.declines_left[self.ticket_id] = story.declines
-        if story.withdrawn_first:
-            await self._withdraw(owner, await self._request(owner))
-        for _ in range(3):
+        for attempt in range(3):
             handoff = await self._request(owner)
-            state = await self._wait_for_end(handoff["handoff_id"])
+            if story.withdrawn_first and attempt == 0:
+                await self._withdraw(owner, handoff)
+            state = await self._wait_for_end(handoff["id"])
             if state == "accepted":
                 staff.tally.note("handoffs accepted")
                 receiver, _ = await staff.owner_of(self.ticket_id, not_before=owner.agent_id)
-                return await self._give_back(receiver, owner, handoff["handoff_id"]) if story.returned else receiver
+                return await self._give_back(receiver, handoff["id"]) if story.returned else receiver
         raise Unavailable(f"nobody took the handoff of {self.ticket_id}")
 
     async def _request(self, owner: Agent) -> JsonObject:
@@ -161,17 +161,17 @@ class Desk:
 
     async def _withdraw(self, owner: Agent, handoff: JsonObject) -> None:
         """The owner thinks again; where somebody was faster, the handoff stands."""
-        path, version = f"/v1/handoffs/{handoff['handoff_id']}/withdraw", handoff["version"]
+        path, version = f"/v1/handoffs/{handoff['id']}/withdraw", handoff["version"]
         try:
             await self.staff.person(owner).send("escalation", path, {}, key=self.key("withdraw"), version=version)
         except Refused:
             return
         self.staff.tally.note("handoffs withdrawn")
 
-    async def _give_back(self, receiver: Agent, owner: Agent, handoff_id: str) -> Agent:
+    async def _give_back(self, receiver: Agent, handoff_id: str) -> Agent:
         """The receiver returns it with a lesson; returns whoever owns it then, who knows enough now."""
         body = {
-            "reason_code": "solvable_by_sender",
+            "reason_code": "advice_given",
             "findings": f"It is {self.story.case.name}; nothing beyond the guide is needed.",
             "teaching_note": f"Next time: {self.story.words.attempts[0]} first, then look at the log.",
         }

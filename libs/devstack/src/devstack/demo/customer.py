@@ -1,6 +1,7 @@
 """What a customer does: opens a ticket, answers, thanks, comes back, and rates on the page."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.errors import Refused
@@ -62,42 +63,48 @@ class Customer:
         await self.person.send("intake", f"/v1/tickets/{ticket_id}/messages", body, key=self.key(step))
         self.tally.note("messages")
 
-    async def rate(self, ticket_id: str, *, resolution: int) -> bool:
-        """Wait for the link of a resolution's survey and answer it; returns whether the ticket opens again by that.
+    async def list_links(self, ticket_id: str) -> list[str]:
+        """The survey links that the customer was sent so far."""
+        messages = await self.person.list_all("intake", f"/v1/tickets/{ticket_id}/messages")
+        return [found[0] for each in messages if (found := _LINK.findall(each["body"]))]
+
+    async def rate(self, ticket_id: str, *, known: Sequence[str], again: bool = False) -> bool:
+        """Wait for a link and answer on its page; returns whether the ticket opens again by that.
 
         Args:
-            resolution: which of the ticket's resolutions, from 1.
+            known: links of earlier resolutions.
+            again: it was solved a second time: now the customer is content.
         """
         story = self.story
-        link = await self._wait_for_link(ticket_id, resolution)
+        link = await self._wait_for_page(ticket_id, known)
         if link is None:
             return False
         self.tally.note("surveys received")
-        score = story.score if resolution == 1 else 5
+        score = 5 if again and story.score else story.score
         if score is None:
             return False
-        forms = await self._answer(link, score, story.comment)
+        answered = await self._answer(link, score, story.comment)
         self.tally.note("surveys answered")
-        if resolution == 1 and story.second_score is not None:
+        if not again and story.second_score is not None:
             await self._answer(link, story.second_score, "")
             self.tally.note("surveys amended")
             return False
-        if resolution == 1 and story.consents:
-            return await self._consent(forms)
-        return False
+        return not again and story.consents and await self._consent(answered)
 
-    async def _wait_for_link(self, ticket_id: str, resolution: int) -> str | None:
-        """The link; None where the ticket was opened again before it came."""
+    async def _wait_for_page(self, ticket_id: str, known: Sequence[str]) -> str | None:
+        """A link that is new and open; None where the ticket was opened again before it came."""
 
         async def look() -> tuple[str | None] | None:
-            messages = await self.person.list_all("intake", f"/v1/tickets/{ticket_id}/messages")
-            links = [found[0] for each in messages if (found := _LINK.findall(each["body"]))]
-            if len(links) >= resolution:
-                return (links[resolution - 1],)
+            for link in reversed((await self.list_links(ticket_id))[len(known) :]):
+                try:
+                    await open_page(self.house, link)
+                except Refused:
+                    continue  # of a resolution that was taken back meanwhile: the next one has a link of its own
+                return (link,)
             ticket = await self.person.get("intake", f"/v1/tickets/{ticket_id}")
             return None if ticket["status"] in {"resolved", *_FINAL} else (None,)
 
-        return (await until(look, what=f"the survey of resolution {resolution} of {ticket_id}"))[0]
+        return (await until(look, what=f"the survey of {ticket_id}"))[0]
 
     async def _answer(self, link: str, score: int, comment: str) -> tuple[str, list[Form]]:
         page, forms = await open_page(self.house, link)

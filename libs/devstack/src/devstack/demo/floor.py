@@ -88,7 +88,7 @@ async def _shorten_surveys(lead: Person) -> None:
         return
     body = {"name": "Demo", "priority": 1, "match": {"system": {"eq": SYSTEM}}} | _QUICK_SURVEY
     made = await lead.send("feedback", "/v1/survey-policies", body, key="demo-survey-policy")
-    path = f"/v1/survey-policies/{made['policy_id']}/versions/{made['version']}/activate"
+    path = f"/v1/survey-policies/{made['policy_id']}/versions/1/activate"
     await lead.send("feedback", path, key="demo-survey-policy-on")
 
 

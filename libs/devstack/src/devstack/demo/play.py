@@ -88,15 +88,16 @@ class _Scene:
             return
         if owner.tier < story.tier:
             owner = await desk.hand_over(owner)
-        resolutions = 1
         await self._resolve(desk, owner)
+        known: list[str] = []
         if story.thanks:
             await self.customer.say(ticket["id"], "Thank you, that was quick!", step="thanks", thanks=True)
         if story.reopens:
             await self.customer.say(ticket["id"], "It is back, sorry.", step="back")
-            resolutions = await self._solve_again(desk, resolutions)
-        if await self.customer.rate(ticket["id"], resolution=resolutions):
-            await self._solve_again(desk, resolutions)
+            known = await self._solve_again(desk)
+        if await self.customer.rate(ticket["id"], known=known, again=story.reopens):
+            known = await self._solve_again(desk)
+            await self.customer.rate(ticket["id"], known=known, again=True)
 
     async def _diagnose(self, desk: Desk, owner: Agent) -> None:
         """Ask until it is clear, say it in one's own words, and try."""
@@ -124,9 +125,10 @@ class _Scene:
         await desk.command(owner, "resolve", body)
         self.staff.tally.note("resolved")
 
-    async def _solve_again(self, desk: Desk, resolutions: int) -> int:
-        """The ticket is open again: whoever owns it now solves it; returns how often it was resolved by then."""
+    async def _solve_again(self, desk: Desk) -> list[str]:
+        """The ticket is open again: whoever owns it now solves it; returns the links that were sent before that."""
         self.staff.tally.note("reopened")
         owner, _ = await self.staff.owner_of(desk.ticket_id)
+        known = await self.customer.list_links(desk.ticket_id)
         await self._resolve(desk, owner)
-        return resolutions + 1
+        return known
