@@ -4,16 +4,25 @@ from datetime import timedelta
 from pathlib import Path
 
 from common.calls import caller
-from common.service import Service
+from common.service import Role, Service
 from escalation.agents.consumers import HANDLER as AGENTS
 from escalation.calendars import api as calendars
+from escalation.escalations import api as escalations
+from escalation.escalations.consumers import HANDLER as ESCALATIONS
+from escalation.escalations.doing import CALL_KINDS as ESCALATION_CALLS
+from escalation.escalations.timers import step_timer
 from escalation.handoffs import api as handoffs
 from escalation.handoffs.calls import CALL_KINDS as HANDOFF_CALLS
 from escalation.handoffs.consumers import HANDLER as HANDOFFS
 from escalation.handoffs.domain import Times as HandoffTimes
 from escalation.handoffs.timers import EXPIRY as HANDOFF_EXPIRY
 from escalation.metadata import METADATA
-from escalation.settings import EscalationSettings
+from escalation.notifications import api as notifications
+from escalation.notifications.mailing import Mail
+from escalation.notifications.sender import notifier
+from escalation.notifications.signing import read_secret
+from escalation.notifications.usecases import CALL_KINDS as NOTIFICATION_CALLS
+from escalation.settings import EscalationGroup, EscalationSettings
 from escalation.sla import api as sla
 from escalation.sla.consumers import CLOCKS
 from escalation.sla.timers import TIMERS as CLOCK_TIMERS
@@ -44,11 +53,31 @@ def build(settings: EscalationSettings) -> Service:
             handoffs.timed_commands(handoff_times),
             handoffs.stepped_commands(settings.peers),
             handoffs.reads,
+            escalations.commands,
+            escalations.reads,
+            notifications.reads,
         ],
-        handlers=[TICKETS, AGENTS, CLOCKS, HANDOFFS],
+        handlers=[TICKETS, AGENTS, CLOCKS, HANDOFFS, ESCALATIONS],
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
         consumes=("intake", "routing", "escalation", "feedback"),
         gather=timedelta(milliseconds=100),
-        timers=[*CLOCK_TIMERS, HANDOFF_EXPIRY],
-        roles={"caller": caller([*HANDOFF_CALLS], settings.peers)},
+        timers=[*CLOCK_TIMERS, HANDOFF_EXPIRY, step_timer(handoff_times)],
+        roles={
+            "caller": caller([*HANDOFF_CALLS, *NOTIFICATION_CALLS, *ESCALATION_CALLS], settings.peers),
+            "notifier": _notifier(own),
+        },
     )
+
+
+def _notifier(own: EscalationGroup) -> Role:
+    """Raises: Misconfigured: the secret of webhooks cannot be used."""
+    mail = Mail(
+        host=own.smtp_host,
+        port=own.smtp_port,
+        security=own.smtp_security,
+        sender=own.smtp_sender,
+        username=own.smtp_username,
+        password=own.smtp_password.get_secret_value() if own.smtp_password else "",
+    )
+    secret = read_secret(own.webhook_secret.get_secret_value()) if own.webhook_secret else None
+    return notifier(mail, webhook_secret=secret, allow_private=own.webhook_allow_private)

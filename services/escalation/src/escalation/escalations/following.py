@@ -1,0 +1,199 @@
+"""Following events: which begin a run, which bring one nearer to its next step, and which make one needless."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from common.backbone.consumer import caused_by
+from common.ids import new_id
+from common.transaction import Transaction
+from contracts.envelope import Event
+from contracts.escalation import (
+    HandoffDeclined,
+    HandoffExpired,
+    SlaBreached,
+    SlaBreachWithdrawn,
+    SlaClockCancelled,
+    SlaMet,
+    SlaWarning,
+)
+from contracts.intake import TicketStatusChanged
+from contracts.registry import Body, decode_body
+from contracts.routing import AssignmentAssigned, WorkUnroutable
+from escalation.escalations import store
+from escalation.escalations.domain import (
+    BREACH_PERCENT,
+    Run,
+    RunState,
+    Trigger,
+    look_again,
+    mark,
+    stop,
+    tell_started,
+)
+from escalation.escalations.keeping import Moved, keep
+from escalation.escalations.policy import Version, choose
+from escalation.tickets.domain import FINISHED, Ticket
+from escalation.tickets.usecases import lock_tickets
+
+CONCERNED = (
+    AssignmentAssigned,
+    HandoffDeclined,
+    HandoffExpired,
+    SlaBreachWithdrawn,
+    SlaBreached,
+    SlaClockCancelled,
+    SlaMet,
+    SlaWarning,
+    TicketStatusChanged,
+    WorkUnroutable,
+)
+_ENDS = {"ended": "met", "resolved": "resolved", "cancelled": "cancelled", "merged": "merged"}
+"""What a run is told to have stopped by, by the reason of its clock's end; all others are `withdrawn`."""
+
+
+async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
+    """Begin, mark and stop runs by a batch of events. Steps are taken by timers, right after.
+
+    Raises:
+        msgspec.ValidationError: a body does not fit its type.
+    """
+    ids = sorted({UUID(event.subject_id) for event in events})
+    tickets = await lock_tickets(tx, ids)
+    before = await store.lock_live(tx.connection, ids)
+    batch = _Batch(
+        tickets=tickets,
+        active=await store.list_active(tx.connection),
+        runs={run.run_id: run for run in before},
+        now=tx.now,
+    )
+    for event in events:
+        body = decode_body(event)
+        if body is not None:
+            batch.follow(event, body)
+    known = {run.run_id: run for run in before}
+    changed = [run for run_id, run in batch.runs.items() if run != known.get(run_id)]
+    # A run's state is saved once, whatever happened to it in between; what is told of it keeps its order and causes.
+    await keep(tx, [*batch.told, *(Moved(run=run) for run in changed)])
+
+
+@dataclass(kw_only=True)
+class _Batch:
+    """Runs of some tickets while events are followed."""
+
+    tickets: dict[UUID, Ticket]
+    active: Sequence[Version]
+    runs: dict[UUID, Run]
+    now: datetime
+    told: list[Moved] = field(default_factory=list[Moved])
+
+    def follow(self, event: Event, body: Body) -> None:
+        ticket = self.tickets.get(UUID(event.subject_id))
+        if ticket is None:
+            return
+        match body:
+            case SlaWarning():
+                self._reach(event, ticket, body, body.percent)
+            case SlaBreached() if body.cause != "policy_change":
+                self._reach(event, ticket, body, BREACH_PERCENT)
+            case SlaMet():
+                self._stop(event, self._of_clock(body.clock_id), "met")
+            case SlaClockCancelled():
+                self._stop(event, self._of_clock(body.clock_id), _ENDS.get(body.reason, "withdrawn"))
+            case SlaBreachWithdrawn():
+                self._stop(event, self._of_clock(body.clock_id), "withdrawn")
+            case TicketStatusChanged() if body.new in FINISHED:
+                self._stop(event, self._of_ticket(ticket), body.new)
+            case WorkUnroutable() if body.kind == "own" and ticket.owner_id is None:
+                self._begin(event, ticket, Trigger.UNROUTABLE)
+            case HandoffDeclined() | HandoffExpired():
+                self._begin(event, ticket, Trigger.HANDOFF)
+            case AssignmentAssigned():
+                self._look_again(ticket)
+            case _:
+                return
+
+    def _reach(self, event: Event, ticket: Ticket, clock: SlaWarning | SlaBreached, percent: int) -> None:
+        """A clock's percent: for the run that is about it, or for a new one."""
+        runs = self._of_clock(clock.clock_id)
+        for run in runs:
+            self.runs[run.run_id] = mark(run, percent, at=event.time)
+        if not runs:
+            self._begin(event, ticket, Trigger.SLA, clock=clock, percent=percent)
+
+    def _begin(
+        self,
+        event: Event,
+        ticket: Ticket,
+        trigger: Trigger,
+        *,
+        clock: SlaWarning | SlaBreached | None = None,
+        percent: int = 0,
+    ) -> None:
+        if ticket.is_finished:
+            return
+        kind = clock.kind if clock else ""
+        version = choose(self.active, trigger=trigger, facts=ticket.facts(), clock_kind=kind)
+        if version is None or (clock and percent < version.starts_at_percent):
+            return
+        if any(run.trigger is trigger for run in self._of_ticket(ticket)) and clock is None:
+            return
+        run = begin(ticket, version, trigger, at=event.time, now=self.now, clock=clock, percent=percent)
+        self.runs[run.run_id] = run
+        self._tell(event, run, [tell_started(run)])
+
+    def _stop(self, event: Event, runs: Sequence[Run], reason: str) -> None:
+        for run in runs:
+            stopped, told = stop(run, reason, at=self.now)
+            self.runs[run.run_id] = stopped
+            self._tell(event, stopped, told)
+
+    def _look_again(self, ticket: Ticket) -> None:
+        """Somebody took the ticket: that may be what a run was for, or whom a held one waited for."""
+        for run in self._of_ticket(ticket):
+            if run.trigger is not Trigger.SLA or run.state is RunState.HELD:
+                self.runs[run.run_id] = look_again(run, at=self.now)
+
+    def _of_clock(self, clock_id: UUID) -> list[Run]:
+        return [run for run in self.runs.values() if run.clock_id == clock_id and run.is_live]
+
+    def _of_ticket(self, ticket: Ticket) -> list[Run]:
+        return [run for run in self.runs.values() if run.ticket_id == ticket.ticket_id and run.is_live]
+
+    def _tell(self, event: Event, run: Run, told: Sequence[Body]) -> None:
+        self.told.append(Moved(run=run, told=told, origin=caused_by(event, service="escalation")))
+
+
+def begin(
+    ticket: Ticket,
+    version: Version,
+    trigger: Trigger,
+    *,
+    at: datetime,
+    now: datetime,
+    clock: SlaWarning | SlaBreached | None = None,
+    percent: int = 0,
+    reason: str = "",
+) -> Run:
+    """A new run, due at once.
+
+    Args:
+        at: when its cause happened, from which its steps count.
+    """
+    return Run(
+        run_id=new_id(),
+        ticket_id=ticket.ticket_id,
+        policy_id=version.policy_id,
+        policy_version=version.version,
+        trigger=trigger,
+        started_at=at,
+        round_started_at=at,
+        due_at=now,
+        clock_id=clock.clock_id if clock else None,
+        clock_kind=clock.kind if clock else "",
+        cycle=clock.cycle if clock else 0,
+        reason=reason,
+        owner_at_start=ticket.owner_id,
+        marks={percent: at} if clock else {},
+    )

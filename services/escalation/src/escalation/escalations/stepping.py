@@ -1,0 +1,194 @@
+"""The run as a state machine: which steps are due now, and what becomes of the run. Pure; the caller does the steps."""
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from contracts.escalation import (
+    EscalationAckExpired,
+    EscalationCompleted,
+    EscalationExhausted,
+    EscalationHeld,
+    EscalationRoundRepeated,
+    EscalationStepFired,
+)
+from contracts.registry import Body
+from escalation.escalations.domain import Run, RunState, end, names_of, stop
+from escalation.escalations.policy import Action, Step, StepClock, Version
+
+LOOK_FOR_SOMEBODY = timedelta(minutes=1)
+"""How often a held step looks whether somebody is there now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What is so right now.
+
+    Attributes:
+        over: the status by which the ticket needs nobody any more; empty while it does.
+        is_clock_done: the run's clock was satisfied or cancelled; False where the run has none.
+        is_served: what the run was for has come about without its clock: see `taking`.
+        is_unowned: nobody owns the ticket.
+        unreachable: steps (from 1) that would notify and have nobody to reach.
+    """
+
+    now: datetime
+    over: str = ""
+    is_clock_done: bool = False
+    is_served: bool = False
+    is_unowned: bool = False
+    unreachable: AbstractSet[int] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fired:
+    """A step to be done now. `number` and `round` count from 1."""
+
+    step: Step
+    number: int
+    round: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Advance:
+    """The run after a look, the steps to be done, and what is told, in order."""
+
+    run: Run
+    fired: Sequence[Fired]
+    told: Sequence[Body]
+
+
+def advance(run: Run, version: Version, look: Look, *, open_time: Callable[[datetime, timedelta], datetime]) -> Advance:
+    """Take every step that is due.
+
+    Args:
+        open_time: adds open time of the policy's calendar to a moment.
+    Returns:
+        The same run with nothing to do where it has ended; else one with a new `due_at` and generation.
+    """
+    return _Walk(version, look, open_time).walk(run) if run.is_live else Advance(run=run, fired=(), told=())
+
+
+def plain_time(start: datetime, open_time: timedelta) -> datetime:
+    """As if the calendar were always open: for policies none of whose steps asks it."""
+    return start + open_time
+
+
+class _Walk:
+    """One look at a run. Each turn of the loop takes, passes over or waits for one step, so it ends."""
+
+    def __init__(self, version: Version, look: Look, open_time: Callable[[datetime, timedelta], datetime]) -> None:
+        self._version = version
+        self._look = look
+        self._open_time = open_time
+        self._fired: list[Fired] = []
+        self._told: list[Body] = []
+
+    def walk(self, run: Run) -> Advance:
+        run = self._settle(run)
+        while run.is_live and (next_run := self._turn(run)) is not None:
+            run = next_run
+        if run.is_live:
+            run = replace(run, generation=run.generation + 1)
+        return Advance(run=run, fired=tuple(self._fired), told=tuple(self._told))
+
+    def _settle(self, run: Run) -> Run:
+        """Before any step: is it still needed?"""
+        at = self._look.now
+        if self._look.over or self._look.is_clock_done:
+            stopped, told = stop(run, self._look.over or "met", at=at)
+            self._told += told
+            return stopped
+        if self._look.is_served:
+            self._told.append(EscalationCompleted(**names_of(run)))
+            return end(run, RunState.COMPLETED, at=at)
+        run = replace(run, due_at=None)
+        if run.state is RunState.ACKNOWLEDGED:
+            if run.ack_until is not None and at < run.ack_until:
+                return replace(run, due_at=run.ack_until)
+            self._told.append(EscalationAckExpired(**names_of(run)))
+            return replace(run, state=RunState.RUNNING, ack_until=None)
+        return run
+
+    def _turn(self, run: Run) -> Run | None:
+        """The run one step further; None: nothing more is due, and `due_at` says when to look again."""
+        if run.due_at is not None:
+            return None
+        if run.next_step > len(self._version.steps):
+            return self._end_round(run)
+        due_at = self._due_at(run, run.next_step)
+        if due_at is None and not run.forced:
+            return None
+        if due_at is not None and due_at > self._look.now and not run.forced:
+            return replace(run, due_at=due_at)
+        step = self._version.steps[run.next_step - 1]
+        if step.when == "unroutable" and not self._look.is_unowned:
+            return replace(run, next_step=run.next_step + 1, state=RunState.RUNNING)
+        if run.next_step in self._look.unreachable:
+            return self._hold(run)
+        return self._fire(run, step)
+
+    def _fire(self, run: Run, step: Step) -> Run:
+        self._fired.append(Fired(step=step, number=run.next_step, round=run.round))
+        self._told.append(
+            EscalationStepFired(
+                **names_of(run),
+                step=run.next_step,
+                round=run.round,
+                action=step.action.value,
+                targets=_told_targets(step),
+            )
+        )
+        return replace(
+            run,
+            state=RunState.RUNNING,
+            next_step=run.next_step + 1,
+            stepped_at=self._look.now,
+            forced=False,
+            held_step=0,
+        )
+
+    def _hold(self, run: Run) -> Run:
+        """Nobody is there: told once, looked at again every minute, and left for the next step when that is due."""
+        if run.held_step != run.next_step:
+            self._told.append(EscalationHeld(**names_of(run), step=run.next_step, reason="nobody_to_reach"))
+        held = replace(run, state=RunState.HELD, held_step=run.next_step, forced=False)
+        after = self._due_at(run, run.next_step + 1) if run.next_step < len(self._version.steps) else None
+        if after is not None and after <= self._look.now:
+            return replace(held, next_step=run.next_step + 1)
+        again = self._look.now + LOOK_FOR_SOMEBODY
+        return replace(held, due_at=min(again, after) if after is not None else again)
+
+    def _end_round(self, run: Run) -> Run:
+        if run.round > self._version.rounds:
+            self._told.append(EscalationExhausted(**names_of(run), rounds=run.round))
+            return end(run, RunState.EXHAUSTED, at=self._look.now)
+        last = run.stepped_at or run.round_started_at
+        due_at = last + timedelta(seconds=self._version.repeat_after_s)
+        if due_at > self._look.now and not run.forced:
+            return replace(run, due_at=due_at)
+        self._told.append(EscalationRoundRepeated(**names_of(run), round=run.round + 1))
+        return replace(
+            run, round=run.round + 1, next_step=1, round_started_at=self._look.now, held_step=0, state=RunState.RUNNING
+        )
+
+    def _due_at(self, run: Run, number: int) -> datetime | None:
+        """When a step is due; None: its percent was not reached yet."""
+        step = self._version.steps[number - 1]
+        start = run.round_started_at
+        if step.percent:
+            reached = run.reached_at(step.percent)
+            if reached is None:
+                return None
+            start = max(start, reached)
+        if step.clock is StepClock.BUSINESS:
+            return self._open_time(start, timedelta(seconds=step.after_s))
+        return start + timedelta(seconds=step.after_s)
+
+
+def _told_targets(step: Step) -> tuple[str, ...]:
+    """Targets without what is personal: events say that mail was meant, not to whom."""
+    if step.action is Action.WEBHOOK:
+        return ("webhook",)
+    return tuple("email" if target.startswith("email:") else target for target in step.targets)

@@ -1,0 +1,72 @@
+"""One attempt to deliver by mail, where an SMTP server is set up."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+import aiosmtplib
+
+from escalation.notifications.domain import Delivery, Notification
+
+TIMEOUT = timedelta(seconds=15)
+"""Of one step of the conversation with the server."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """How mail leaves. An empty `host`: it is not set up.
+
+    Attributes:
+        security: "none", "starttls" or "tls".
+        sender: the From address.
+        username: empty signs in as nobody.
+    """
+
+    host: str
+    port: int
+    security: str
+    sender: str
+    username: str = ""
+    password: str = ""
+
+    async def deliver(self, notification: Notification) -> Delivery:
+        """Send a notification once. Raises nothing: what goes wrong is the delivery's fault."""
+        if not self.host:
+            return Delivery(fault="no mail server is set up", is_refusal=True)
+        try:
+            await aiosmtplib.send(
+                compose(notification, sender=self.sender),
+                sender=self.sender,
+                recipients=[notification.address],
+                hostname=self.host,
+                port=self.port,
+                username=self.username or None,
+                password=self.password or None,
+                use_tls=self.security == "tls",
+                start_tls=self.security == "starttls",
+                timeout=TIMEOUT.total_seconds(),
+            )
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            first = refused.recipients[0]
+            return Delivery(fault=f"{first.code} {first.message}", is_refusal=first.code >= 500)
+        except aiosmtplib.SMTPResponseException as answered:
+            # A server that will not know us is ours to mend; what it says of this message is for good.
+            of_message = not isinstance(answered, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPConnectError)
+            return Delivery(fault=f"{answered.code} {answered.message}", is_refusal=of_message and answered.code >= 500)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as failed:
+            return Delivery(fault=f"{type(failed).__name__}: {failed}")
+        return Delivery()
+
+
+def compose(notification: Notification, *, sender: str) -> EmailMessage:
+    """The mail. Its Message-ID is the same for every attempt, so that a repeat can be told."""
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = notification.address
+    message["Subject"] = notification.subject
+    message["Date"] = format_datetime(notification.created_at)
+    message["Message-ID"] = f"<{notification.notification_id}@{sender.rpartition('@')[2].rstrip('>') or 'frontline'}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(notification.text)
+    return message

@@ -1,0 +1,101 @@
+"""The worker role that delivers webhooks and mail. Several processes may run it, each with its own."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from opentelemetry import metrics
+
+from common.database import Database
+from common.errands import run_errands
+from common.errors import Unavailable
+from common.ids import new_id
+from common.runtime import Role, Runtime
+from common.transaction import Origin
+from escalation.notifications import mailing, posting
+from escalation.notifications.domain import Channel, Delivery
+from escalation.notifications.mailing import Mail
+from escalation.notifications.posting import Webhooks, open_client
+from escalation.notifications.store import Claimed, claim_due
+from escalation.notifications.usecases import settle_claimed
+
+_log = logging.getLogger(__name__)
+_CONCURRENCY = 8
+_LEASE = timedelta(seconds=90) + 2 * max(mailing.TIMEOUT, posting.TIMEOUT)
+"""A conversation with a mail server has several steps, each with its own limit, and one limit over all."""
+_LIMIT = timedelta(seconds=60)
+_SETTLING_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
+_ORIGIN = Origin(actor="service:escalation")
+_attempts = metrics.get_meter("frontline.escalation").create_counter(
+    "frontline.notifications.attempts", "{attempt}", "webhooks and mails tried, by channel and outcome"
+)
+
+
+def notifier(mail: Mail, *, webhook_secret: bytes | None, allow_private: bool) -> Role:
+    """The role, for `Service.roles["notifier"]`.
+
+    Args:
+        allow_private: whether webhooks may go to addresses that are not public, and by plain HTTP.
+    """
+
+    async def run(runtime: Runtime) -> None:
+        async with open_client() as client:
+            webhooks = Webhooks(secret=webhook_secret, allow_private=allow_private, client=client, clock=runtime.clock)
+            await Notifier(runtime.database, mail, webhooks).run(beat=runtime.beat, stop=runtime.stopping)
+
+    return run
+
+
+class Notifier:
+    """Delivers what is due, at most eight at a time by each channel, until it is stopped."""
+
+    def __init__(self, database: Database, mail: Mail, webhooks: Webhooks) -> None:
+        """Args: webhooks: its client stays open for as long as this runs."""
+        self._database = database
+        self._mail = mail
+        self._webhooks = webhooks
+
+    async def run(self, *, beat: Callable[[], None], stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set; then what is under way ends first. An absent database is waited for."""
+        await run_errands(
+            lanes={Channel.WEBHOOK.value: _CONCURRENCY, Channel.EMAIL.value: _CONCURRENCY},
+            claim=self._claim,
+            carry_out=self._carry_out,
+            beat=beat,
+            stop=stop,
+        )
+
+    async def _claim(self, room: Mapping[str, int]) -> Sequence[Claimed]:
+        async with self._database.begin(_ORIGIN) as tx:
+            return await claim_due(tx, room=room, holder=new_id(), lease=_LEASE)
+
+    async def _carry_out(self, claimed: Claimed) -> None:
+        try:
+            async with asyncio.timeout(_LIMIT.total_seconds()):
+                delivery = await self._deliver(claimed)
+        except TimeoutError:
+            delivery = Delivery(fault="timeout")
+        outcome = "refused" if delivery.is_refusal else "failed" if delivery.fault else "sent"
+        _attempts.add(1, {"channel": claimed.lane, "outcome": outcome})
+        if delivery.fault:
+            facts = {"channel": claimed.lane, "fault": delivery.fault}
+            _log.warning("notification %s %s", claimed.notification.notification_id, outcome, extra=facts)
+        await self._settle(claimed, delivery)
+
+    async def _deliver(self, claimed: Claimed) -> Delivery:
+        if claimed.notification.channel is Channel.EMAIL:
+            return await self._mail.deliver(claimed.notification)
+        return await self._webhooks.deliver(claimed.notification)
+
+    async def _settle(self, claimed: Claimed, delivery: Delivery) -> None:
+        """Keep the outcome; where that fails for long, the attempt is repeated when the lease ends."""
+        for pause in (*_SETTLING_PAUSES_S, None):
+            try:
+                async with self._database.begin(_ORIGIN) as tx:
+                    await settle_claimed(tx, claimed, delivery)
+                    return
+            except Unavailable as absent:
+                _log.warning("a notification's outcome waits", extra={"cause": absent.detail})
+                if pause is not None:
+                    await asyncio.sleep(pause)
