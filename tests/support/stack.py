@@ -114,13 +114,14 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    servers: Servers, folder: Path, *, settings: Mapping[str, str] | None = None
+    servers: Servers, folder: Path, *, settings: Mapping[str, str] | None = None, services: Sequence[str] = SERVICES
 ) -> AsyncGenerator[Stack]:
     """Start api and worker of every service apart, wait until they are ready, and end and drop everything after.
 
     Args:
         folder: for logs and the clients file.
         settings: further FRONTLINE_* variables, given to every process.
+        services: which of them run; the topics and the addresses of the others are there all the same.
     """
     prefix = f"t{new_id().hex[-10:]}."
     key = create_key(folder / "clients.json", "tests", scopes=ALL_SCOPES, now=SystemClock().now())
@@ -136,13 +137,14 @@ async def running_stack(
     await _create_topics(servers, prefix)
     try:
         for service in SERVICES:
+            stack.urls[service] = f"http://127.0.0.1:{free_ports(1)[0]}"
+        for service in services:
             name = f"{service}_{new_id().hex[-10:]}"
             await _administer(servers, f"create database {name}")
             stack.database_urls[service] = servers.postgres_url.rpartition("/")[0] + "/" + name
-            stack.urls[service] = f"http://127.0.0.1:{free_ports(1)[0]}"
-        for service in SERVICES:
+        for service in services:
             _define(stack, service, prefix, settings or {})
-        await asyncio.gather(*(_migrate(stack.processes[f"{service}-api"], service) for service in SERVICES))
+        await asyncio.gather(*(_migrate(stack.processes[f"{service}-api"], service) for service in services))
         async with asyncio.TaskGroup() as group:
             for process in stack.processes.values():
                 group.create_task(process.keep_running(), name=process.name)

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from aiokafka import AIOKafkaProducer
+
 from common.ids import new_id
 from contracts.envelope import Event
 from contracts.escalation import (
@@ -30,6 +32,7 @@ from contracts.intake import (
 from contracts.registry import Body, encode_body
 from contracts.routing import AssignmentAssigned, AssignmentUnassigned, WorkEnqueued
 from contracts.words import Source
+from tests.support.backbone import headers_of
 
 SERVICES = ("intake", "routing", "escalation", "feedback")
 BEGIN = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -297,3 +300,25 @@ def as_events(story: Story, ticket_id: UUID) -> dict[str, list[Event]]:
         ]
         for service, sayings in story.items()
     }
+
+
+async def publish_streams(bootstrap: str, topic: str, streams: Sequence[Sequence[Event]], *, seed: int) -> None:
+    """Write streams to a topic, mixed by chance, each in its order, with stretches that come again."""
+    choice = chance(seed)
+    waiting = [list(stream) for stream in streams if stream]
+    mixed: list[Event] = []
+    while waiting:
+        stream = choice.choice(waiting)
+        mixed.append(stream.pop(0))
+        if not stream:
+            waiting.remove(stream)
+        if choice.random() < 0.05:
+            mixed += mixed[-20:]
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True)
+    await producer.start()
+    try:
+        for event in mixed:
+            await producer.send(topic, event.data, key=event.subject_id.encode(), headers=headers_of(event))
+        await producer.flush()
+    finally:
+        await producer.stop()

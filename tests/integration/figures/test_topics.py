@@ -1,31 +1,27 @@
 """The figures on real servers: whatever the order of the topics, they are what an independent reader counts."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from aiokafka import AIOKafkaProducer
-
 from common.backbone.consume import run_consumer
 from common.ids import new_id
-from common.settings import KafkaSettings
 from common.transaction import Origin
-from contracts.envelope import Event
 from contracts.topics import topic_name
 from feedback.figures.facts import Facts, follow
 from feedback.figures.observing import RULE_VERSION, observe
 from feedback.figures.timers import PERIODIC
 from feedback.figures.usecases import observe_anew
 from tests.integration.figures.conftest import HANDLERS, Figures
-from tests.support.backbone import create_topics, headers_of, kafka_settings, no_beat, running
+from tests.support.backbone import create_topics, kafka_settings, no_beat, running
 from tests.support.eventually import eventually
 from tests.support.figures import assert_figures_equal
 from tests.support.recount import read_streams
 from tests.support.servers import Servers
-from tests.support.stories import BEGIN, END, SERVICES, Story, Teller, as_events, chance
+from tests.support.stories import BEGIN, END, SERVICES, Story, Teller, as_events, chance, publish_streams
 
 TICKETS = 60
 
@@ -37,7 +33,10 @@ async def test_every_figure_is_what_the_topics_say(figures: Figures, servers: Se
     await create_topics(kafka, list(topics.values()))
     told = [as_events(story, ticket_id) for ticket_id, story in _stories(TICKETS).items()]
     await asyncio.gather(
-        *(_publish(kafka, topics[service], [each[service] for each in told], seed=7) for service in SERVICES)
+        *(
+            publish_streams(kafka.bootstrap, topics[service], [each[service] for each in told], seed=7)
+            for service in SERVICES
+        )
     )
     expected = sum(len(events) for each in told for events in each.values())
 
@@ -145,25 +144,3 @@ def _expected(stories: Mapping[UUID, Story]) -> list[tuple[object, ...]]:
 async def _kept(figures: Figures) -> list[tuple[object, ...]]:
     rows = await figures.sql("select ticket_id::text, definition, key, at, parts from observation")
     return sorted(tuple(row) for row in rows)
-
-
-async def _publish(kafka: KafkaSettings, topic: str, streams: Sequence[Sequence[Event]], *, seed: int) -> None:
-    """Write streams in an order of their own, each in its order, with stretches that come again."""
-    choice = chance(seed)
-    waiting = [list(stream) for stream in streams if stream]
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, enable_idempotence=True)
-    await producer.start()
-    try:
-        sent: list[Event] = []
-        while waiting:
-            stream = choice.choice(waiting)
-            sent.append(stream.pop(0))
-            if not stream:
-                waiting.remove(stream)
-            if choice.random() < 0.05:
-                sent += sent[-20:]
-        for event in sent:
-            await producer.send(topic, event.data, key=event.subject_id.encode(), headers=headers_of(event))
-        await producer.flush()
-    finally:
-        await producer.stop()
