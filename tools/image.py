@@ -17,6 +17,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib.metadata import distribution, version
 from pathlib import Path
 
@@ -30,6 +31,7 @@ RECIPE = ROOT / "deploy" / "images" / "Dockerfile"
 SERVICES = ("intake", "routing", "escalation", "feedback")
 MEMBERS = (*(f"libs/{name}" for name in ("common", "contracts")), *(f"services/{name}" for name in SERVICES))
 """What of this checkout is in the image."""
+_BUILD_S = 600
 
 
 class ImageError(Exception):
@@ -74,9 +76,10 @@ def build(*, tag: str, base: str) -> str:
     with tempfile.TemporaryDirectory(prefix="frontline-image-") as folder:
         lay_out(Path(folder))
         try:
-            image, _ = docker.from_env().images.build(
-                path=folder, tag=tag, buildargs=arguments, network_mode="none", rm=True, forcerm=True
-            )
+            with closing(docker.from_env(timeout=_BUILD_S)) as client:
+                image, _ = client.images.build(
+                    path=folder, tag=tag, buildargs=arguments, network_mode="none", rm=True, forcerm=True
+                )
         except BuildError as failed:
             raise ImageError("".join(str(line.get("stream", "")) for line in failed.build_log) + failed.msg) from failed
         except DockerException as failed:

@@ -1,6 +1,5 @@
 """One installation of containers for all tests here. Where no engine answers they fail and say so."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -19,18 +18,21 @@ def manifests() -> Installation:
     return render_installation(ROOT, "local")
 
 
+@pytest.fixture(scope="session")
+def images(manifests: Installation) -> Images:
+    """The servers' images, and the services' under the name that the manifests say."""
+    (services,) = {container.document["image"] for pod in manifests.pods() for container in pod.containers()}
+    with connected() as client:
+        return prepare(client, services)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stack(manifests: Installation, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ContainedStack]:
+async def stack(
+    images: Images, manifests: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[ContainedStack]:
     """The platform in containers, ready."""
-    (image,) = {container.document["image"] for pod in manifests.pods() for container in pod.containers()}
-    images = await asyncio.to_thread(_prepare, image)
     folder = tmp_path_factory.mktemp("secrets")
     for passed in (folder, folder.parent, folder.parent.parent):
         passed.chmod(0o755)  # the services' user reads what is mounted from here
     async with running_installation(images, manifests, folder) as running:
         yield running
-
-
-def _prepare(image: str) -> Images:
-    with connected() as client:
-        return prepare(client, image)

@@ -21,7 +21,7 @@ def connected() -> Generator[docker.DockerClient]:
         NoEngine: none answers.
     """
     try:
-        client = docker.from_env(timeout=120)
+        client = docker.from_env(timeout=600)
     except DockerException as silent:
         where = os.environ.get("DOCKER_HOST") or "the usual socket"
         raise NoEngine(

@@ -4,6 +4,7 @@ Built here means: a Debian base by debootstrap (as root, from the machine's own 
 the wheels and jars that the local stack uses, and the services' image by the project's recipe.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -46,11 +47,11 @@ def prepare(client: docker.DockerClient, release: str) -> Images:
     """
 
     def base() -> str:
-        return _have(client, PYTHON, _build_python)
+        return _have(client, PYTHON, lambda name: _build_python(client, name))
 
     return Images(
-        postgres=_have(client, POSTGRES, lambda name: _build_postgres(client, name, base())),
-        kafka=_have(client, KAFKA, lambda name: _build_kafka(client, name, base())),
+        postgres=_have(client, _by_recipe(POSTGRES, "postgres"), lambda name: _build_postgres(client, name, base())),
+        kafka=_have(client, _by_recipe(KAFKA, "kafka"), lambda name: _build_kafka(client, name, base())),
         services=_build_services(release, base()),
     )
 
@@ -71,6 +72,12 @@ def _have(client: docker.DockerClient, names: tuple[str, str], build: Callable[[
         return own
 
 
+def _by_recipe(names: tuple[str, str], recipe: str) -> tuple[str, str]:
+    """The same with the recipe's digest behind our own name, so that a changed recipe is built."""
+    text = b"".join(path.read_bytes() for path in sorted((RECIPES / recipe).iterdir()) if path.is_file())
+    return names[0], f"{names[1]}-{hashlib.sha256(text).hexdigest()[:8]}"
+
+
 def _build_services(release: str, base: str) -> str:
     try:
         image.build(tag=release, base=base)
@@ -79,7 +86,7 @@ def _build_services(release: str, base: str) -> str:
     return release
 
 
-def _build_python(name: str) -> None:
+def _build_python(client: docker.DockerClient, name: str) -> None:
     """The base: Debian's own Python and nothing else that is needed."""
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         raise RuntimeError(f"{PYTHON[0]} cannot be pulled; to build a base instead, be root and install debootstrap")

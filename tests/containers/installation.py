@@ -27,7 +27,7 @@ from tests.support.servers import Servers
 from tests.support.stack import ALL_SCOPES, SERVICES, Stack
 from tools.manifests.objects import Installation, Pod, pods_of
 
-_READY_S = 120.0
+_READY_S = 240.0
 _LOOPBACK_ONLY = {
     "options": {
         "com.docker.network.bridge.host_binding_ipv4": "127.0.0.1",

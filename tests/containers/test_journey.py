@@ -1,6 +1,7 @@
 """A ticket's way through the platform in containers, and servers that restart under it."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -14,6 +15,21 @@ from tests.support.topics import first_appearances, read_topic
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 _RECOVERY_S = 120.0
+_PATIENCE_S = 60.0
+_LINK = re.compile(r"/s/[\w-]+")
+_PACKAGE: dict[str, Any] = {
+    "restatement": "The till cannot reach the server since the update.",
+    "impact_and_scope": "One shop, all four tills.",
+    "environment": {"version": "4.2"},
+    "timeline_summary": "Reported at nine; restarted twice.",
+    "steps_tried": [{"step": "restarted the till", "outcome": "no change"}],
+    "hypotheses": [],
+    "evidence": [],
+    "ask": "Look at the certificate store.",
+    "customer_mood": "patient",
+    "promises_made": [],
+    "deadlines_left": "none",
+}
 
 
 async def open_ticket(stack: ContainedStack, key: str, **fields: Any) -> dict[str, Any]:
@@ -40,21 +56,97 @@ async def command(client: httpx.AsyncClient, ticket_id: str, name: str, body: ob
     return await client.post(f"/v1/tickets/{ticket_id}/{name}", headers={"If-Match": version}, json=body)
 
 
-async def test_a_ticket_is_owned_answered_and_resolved(stack: ContainedStack) -> None:
-    agent = await register_agent(stack, "journey", skills={"journey": 3})
-    ticket = await open_ticket(stack, "journey-1", skills_hint=[{"skill": "journey", "level": 3, "hard_level": 3}])
-    await shown(stack, ticket["id"], owner_id=agent, status="open", routing_state="assigned")
-    messages = f"/v1/tickets/{ticket['id']}/messages"
-    async with stack.client("intake", actor=f"agent:{agent}") as acting, stack.client("intake") as customer:
+async def hand_over(stack: ContainedStack, ticket_id: str, sender: str) -> str:
+    """The sender asks for a senior; whoever is offered it accepts. Returns the receiver's id."""
+    async with stack.client("escalation", actor=f"agent:{sender}") as client:
+
+        async def request() -> httpx.Response:  # escalation hears of the owner a moment later than intake
+            skill = {"skill": "journey", "level": 3, "hard_level": 3}
+            body = {"reason_code": "needs_seniority", "to": {"tier": 3, "skills": [skill]}, "package": _PACKAGE}
+            answer = await client.post(f"/v1/tickets/{ticket_id}/handoffs", json=body)
+            assert answer.status_code == 201, f"{answer.text}\n{stack.logs()}"
+            return answer
+
+        handoff = (await eventually(request, within=_PATIENCE_S)).json()
+
+        async def offered() -> dict[str, Any]:
+            shown = (await client.get(f"/v1/handoffs/{handoff['id']}")).json()
+            assert shown["offered_to"], f"{shown}\n{stack.logs()}"
+            return shown
+
+        receiver = (await eventually(offered, within=_PATIENCE_S))["offered_to"]
+    async with stack.client("escalation", actor=f"agent:{receiver}") as client:
+        accepted = await client.post(f"/v1/handoffs/{handoff['id']}/accept")
+    assert accepted.status_code == 200, accepted.text
+    return receiver
+
+
+async def ask_at_once(stack: ContainedStack) -> None:
+    """A survey policy for this journey's tickets alone: no delay, at any hour, no matter who was asked before."""
+    rules = {"delay_s": 0, "local_hours": None, "throttle_s": 0, "match": {"category": {"eq": "journey"}}}
+    async with stack.client("feedback") as client:
+        made = await client.post("/v1/survey-policies", json={"name": "Journey", "priority": 1, **rules})
+        assert made.status_code == 201, made.text
+        active = await client.post(f"/v1/survey-policies/{made.json()['policy_id']}/versions/1/activate")
+    assert active.status_code == 200, active.text
+
+
+async def answer_survey(stack: ContainedStack, ticket_id: str) -> None:
+    """The customer follows the link in their messages and gives the best score; the survey says so."""
+    async with stack.client("intake") as customer, stack.client("feedback") as feedback:
+
+        async def linked() -> str:
+            listed = (await customer.get(f"/v1/tickets/{ticket_id}/messages", params={"limit": 100})).json()["items"]
+            links = [found[0] for message in listed if (found := _LINK.search(message["body"]))]
+            assert links, f"{listed}\n{stack.logs()}"
+            return links[-1]
+
+        page = await eventually(linked, within=_PATIENCE_S)
+        async with httpx.AsyncClient(base_url=stack.urls["feedback"], trust_env=False, timeout=30.0) as anybody:
+            shown = await anybody.get(page)
+            assert shown.status_code == 200, shown.text
+            assert "score" in shown.text
+            answered = await anybody.post(f"{page}/response", json={"score": 5, "comment": "Quick."})
+        assert answered.status_code in (200, 201), answered.text
+
+        async def told() -> bool:
+            (survey,) = (await feedback.get("/v1/surveys", params={"ticket": ticket_id})).json()["items"]
+            assert survey["state"] == "answered", survey
+            return True
+
+        await eventually(told, within=_PATIENCE_S)
+
+
+async def test_the_whole_journey(stack: ContainedStack) -> None:
+    """Opened, owned, asked and answered, handed over to a senior, resolved, and rated on the page."""
+    entry = await register_agent(stack, "journey-entry", skills={"journey": 3})
+    senior = await register_agent(stack, "journey-senior", tier=3, skills={"journey": 5})
+    await ask_at_once(stack)
+    hint = [{"skill": "journey", "level": 3, "hard_level": 3}]
+    ticket_id = (await open_ticket(stack, "journey-1", category="journey", skills_hint=hint))["id"]
+    await shown(stack, ticket_id, owner_id=entry, status="open", routing_state="assigned")
+    messages = f"/v1/tickets/{ticket_id}/messages"
+    async with stack.client("intake", actor=f"agent:{entry}") as acting, stack.client("intake") as customer:
         question = {"direction": "outbound", "body": "Which version?", "awaits_customer": True}
         assert (await acting.post(messages, json=question)).status_code == 201
-        await shown(stack, ticket["id"], status="pending_customer")
+        await shown(stack, ticket_id, status="pending_customer")
         assert (await customer.post(messages, json={"direction": "inbound", "body": "Version 4."})).status_code == 201
-        await shown(stack, ticket["id"], status="open")
-        resolution = {"resolution_code": "fixed", "resolution_summary": "Updated.", "skip_reason": "known fault"}
-        answer = await command(acting, ticket["id"], "resolve", resolution)
-        assert answer.status_code == 200, answer.text
-    await shown(stack, ticket["id"], status="resolved", routing_state="none")
+        await shown(stack, ticket_id, status="open")
+
+    assert await hand_over(stack, ticket_id, entry) == senior
+    await shown(stack, ticket_id, owner_id=senior, owner_tier=3)
+
+    async with stack.client("intake", actor=f"agent:{senior}") as acting:
+
+        async def resolve() -> httpx.Response:  # again where the customer was told who helps meanwhile
+            resolution = {"resolution_code": "fixed", "resolution_summary": "Updated.", "skip_reason": "known fault"}
+            answer = await command(acting, ticket_id, "resolve", resolution)
+            assert answer.status_code == 200, answer.text
+            return answer
+
+        await eventually(resolve, within=_PATIENCE_S)
+    await shown(stack, ticket_id, status="resolved", routing_state="none")
+    await answer_survey(stack, ticket_id)
 
 
 async def test_nothing_is_lost_when_the_servers_restart(stack: ContainedStack) -> None:

@@ -22,7 +22,7 @@ class NotRendered(Exception):
 
 
 def render_installation(root: Path, overlay: str) -> Installation:
-    """Everything of an overlay.
+    """Everything of an overlay, its namespace too, which is applied by itself.
 
     Args:
         root: the folder of the manifests.
@@ -34,7 +34,11 @@ def render_installation(root: Path, overlay: str) -> Installation:
     parts = (folder, folder / "migrations", folder / "topics")
     with ThreadPoolExecutor(len(parts)) as pool:
         running, migrations, topics = pool.map(render, [root] * len(parts), parts)
-    return Installation(running=running, migrations=migrations, topics=topics)
+    namespace = [
+        Manifest(file=f"deploy/k8s/{path.relative_to(root).as_posix()}", document=yaml.safe_load(path.read_text()))
+        for path in folder.glob("namespace.yaml")
+    ]
+    return Installation(running=[*namespace, *running], migrations=migrations, topics=topics)
 
 
 def render(root: Path, folder: Path) -> Sequence[Manifest]:

@@ -26,11 +26,25 @@ def check(installation: Installation) -> Iterator[Fault]:
         yield from _check_pod(pod)
         for container in pod.containers():
             yield from _check_container(container)
+    yield from _check_namespace(installation)
     for account in installation.of("ServiceAccount"):
         if account.find("automountServiceAccountToken") is not False:
             yield account.fault("automountServiceAccountToken", "a token would be mounted", "set it to false")
     for granted in installation.of("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"):
         yield granted.fault("(the object)", "no service talks to the Kubernetes API", "take it out")
+
+
+def _check_namespace(installation: Installation) -> Iterator[Fault]:
+    namespaces = {namespace.name: namespace for namespace in installation.of("Namespace")}
+    for part in (installation.running, installation.migrations):
+        for manifest in part:
+            if manifest.kind != "Namespace" and manifest.namespace not in namespaces:
+                reason = f"no namespace.yaml beside the overlay makes {manifest.namespace or 'its namespace'}"
+                yield manifest.fault("metadata.namespace", reason, "name the same in both")
+    for namespace in namespaces.values():
+        if namespace.labels.get("pod-security.kubernetes.io/enforce") != "restricted":
+            reason = "the cluster would let in pods of any kind"
+            yield namespace.fault("metadata.labels", reason, "set pod-security.kubernetes.io/enforce: restricted")
 
 
 def _check_pod(pod: Pod) -> Iterator[Fault]:

@@ -127,6 +127,14 @@ SECURITY = (
         object="Deployment/intake-api", field="spec.volumes", reason="more than the services need",
     ),
     broken(
+        "a namespace for anything", "overlays/local/namespace.yaml", "enforce: restricted", "enforce: baseline",
+        object="Namespace/frontline", field="metadata.labels", reason="let in pods of any kind",
+    ),
+    broken(
+        "a namespace that nobody makes", LOCAL, "namespace: frontline", "namespace: frontlines",
+        object="Deployment/intake-api", field="metadata.namespace", reason="makes frontlines",
+    ),
+    broken(
         "migrations without the restrictions", "migrations/kustomization.yaml", "  - ../components/restricted\n", "",
         object="Job/intake-migrate-0-1-0", field="securityContext.seccompProfile", reason="the restricted profile",
     ),

@@ -34,10 +34,15 @@ class Copy:
 
     def render(self, changed: str) -> Installation:
         """Render what a change of this file can have changed; the rest is as in the sound manifests."""
-        parts = _PARTS.get(changed.partition("/")[0], ["running", "migrations", "topics"])
+        parts = _PARTS.get(changed.partition("/")[0])
+        if parts is None:
+            return render_installation(self.root, "local")
         overlay = self.root / "overlays" / "local"
         folders = {"running": overlay, "migrations": overlay / "migrations", "topics": overlay / "topics"}
-        return replace(self.sound, **{part: render(self.root, folders[part]) for part in parts})
+        namespace = list(self.sound.of("Namespace"))
+        rendered = {part: [*render(self.root, folders[part])] for part in parts}
+        rendered |= {"running": namespace + rendered["running"]} if "running" in rendered else {}
+        return replace(self.sound, **rendered)
 
 
 @pytest.fixture(scope="session")
