@@ -14,7 +14,8 @@ from contracts.words import Source
 from escalation.calendars.domain import ALWAYS_ID, DAY_S, OFFICE_HOURS_ID, Calendar, OpenHours
 from escalation.calendars.usecases import open_hours
 from escalation.sla.domain import DEFAULT_POLICY_ID, Book, Clock, Policy, Revision
-from escalation.sla.fold import EMPTY, Folded, IsLate, extend, fold
+from escalation.sla.effects import EMPTY, Folded
+from escalation.sla.fold import IsLate, extend, fold
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TICKET = UUID(int=0x7E57)

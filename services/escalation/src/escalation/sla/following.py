@@ -16,7 +16,8 @@ from contracts.registry import Body
 from escalation.sla import store
 from escalation.sla.book import read_book
 from escalation.sla.domain import KINDS, VOID, Book, Clock
-from escalation.sla.fold import Folded, IsLate, extend, fold
+from escalation.sla.effects import Folded
+from escalation.sla.fold import IsLate, extend, fold
 from escalation.sla.store import Kept, Standing
 from escalation.sla.telling import UNTOLD, Occasion, Told, take_away, tell
 from escalation.tickets.usecases import list_log

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from common.errors import NotFound
 from common.ids import new_id
 from escalation.sla.domain import Clock, Policy, Revision
-from escalation.sla.fold import Folded
+from escalation.sla.effects import Folded
 from escalation.sla.tables import sla_clock, sla_policy, sla_revision
 from escalation.sla.telling import Told
 
