@@ -49,6 +49,9 @@ CONCERNED = (
     TicketStatusChanged,
     WorkUnroutable,
 )
+_BEGINNING = frozenset(
+    body.event_type for body in (HandoffDeclined, HandoffExpired, SlaBreached, SlaWarning, WorkUnroutable)
+)
 _ENDS = {"ended": "met", "resolved": "resolved", "cancelled": "cancelled", "merged": "merged"}
 """What a run is told to have stopped by, by the reason of its clock's end; all others are `withdrawn`."""
 
@@ -62,9 +65,10 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
     ids = sorted({UUID(event.subject_id) for event in events})
     tickets = await lock_tickets(tx, ids)
     before = await store.lock_live(tx.connection, ids)
+    may_begin = any(event.type in _BEGINNING for event in events)
     batch = _Batch(
         tickets=tickets,
-        active=await store.list_active(tx.connection),
+        active=await store.list_active(tx.connection) if may_begin else (),
         runs={run.run_id: run for run in before},
         now=tx.now,
     )
