@@ -1,6 +1,6 @@
 """What can be done with ownership: follow routing, and share an outcome among the owners."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from contracts.envelope import Event
 from contracts.feedback import Share
 from contracts.registry import decode_body
 from feedback.ownership import store
-from feedback.ownership.domain import Intervals, changed, follow, share_out
+from feedback.ownership.domain import changed, follow, share_out
 
 
 async def follow_owners(tx: Transaction, events: Sequence[Event]) -> None:
@@ -32,11 +32,6 @@ async def follow_owners(tx: Transaction, events: Sequence[Event]) -> None:
         await store.save_intervals(tx.connection, after, places)
 
 
-async def list_intervals(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> dict[UUID, Intervals]:
-    """Who had these tickets when; those that nobody ever owned are absent."""
-    return await store.list_intervals(connection, ticket_ids)
-
-
 async def shares(connection: AsyncConnection, ticket_id: UUID, *, until: datetime) -> tuple[Share, ...]:
     """How much of a ticket's outcome is whose, see `feedback.ownership.domain.share_out`.
 
@@ -45,9 +40,3 @@ async def shares(connection: AsyncConnection, ticket_id: UUID, *, until: datetim
     """
     intervals = await store.list_intervals(connection, [ticket_id])
     return share_out(intervals.get(ticket_id, ()), until=until)
-
-
-async def list_shares(connection: AsyncConnection, until: Mapping[UUID, datetime]) -> dict[UUID, tuple[Share, ...]]:
-    """The same of many tickets, each until a moment of its own, in one query."""
-    intervals = await store.list_intervals(connection, sorted(until))
-    return {ticket_id: share_out(intervals.get(ticket_id, ()), until=moment) for ticket_id, moment in until.items()}
