@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from common.ids import new_id
-from contracts.escalation import HandoffAccepted, HandoffRequested
+from contracts.escalation import HandoffAccepted, HandoffRequested, SlaMet
 from contracts.intake import MessageAdded, TicketPriorityChanged, TicketStatusChanged
 from tests.integration.escalation.conftest import Escalation
 
@@ -51,7 +51,7 @@ async def test_clocks_run_from_the_first_second(escalation: Escalation) -> None:
     ]
     escalation.clock.move(10 * MINUTE)
     await escalation.tell(ticket_id, message(ticket_id, "outbound"))
-    [met] = [body for body in await escalation.bodies(ticket_id, "sla.met")]
+    [met] = await escalation.bodies(ticket_id, "sla.met")
     assert (met.kind, met.consumed_s, met.target_s) == ("first_response", 600, 900)
 
 
@@ -68,5 +68,189 @@ async def test_each_warning_comes_once_and_then_the_breach(escalation: Escalatio
         ("resolution", 75),
         ("resolution", 90),
     ]
-    assert [body.kind for body in await escalation.bodies(ticket_id, "sla.breached")] == ["first_response", "resolution"]
+    assert [body.kind for body in await escalation.bodies(ticket_id, "sla.breached")] == [
+        "first_response",
+        "resolution",
+    ]
     assert not await escalation.sql("select 1 from timer where kind = 'sla_clocks'")
+
+
+async def test_a_warning_comes_once_after_replay(escalation: Escalation) -> None:
+    """Events that are applied again, timers that fire again or late: nothing is told twice."""
+    body = escalation.created(priority="urgent")
+    first = escalation.event(body.ticket_id, body)
+    await escalation.apply(first)
+    await pass_time(escalation, 12 * MINUTE)
+    told = await escalation.told(body.ticket_id)
+    assert told.count("sla.warning") == 2
+    await escalation.apply(first, first)
+    await escalation.sql(
+        "insert into timer (kind, aggregate_id, generation, due_at) values ('sla_clocks', :id, 1, :now)"
+        " on conflict (kind, aggregate_id) do update set due_at = excluded.due_at",
+        id=body.ticket_id,
+        now=escalation.clock.now(),
+    )
+    await escalation.fire_due()
+    assert await escalation.told(body.ticket_id) == told
+    await pass_time(escalation, 2 * HOUR)
+    assert (await escalation.told(body.ticket_id)).count("sla.warning") == 6
+
+
+async def test_a_late_reply_takes_a_breach_back_aloud(escalation: Escalation) -> None:
+    """The reply was in time and its event was not: the breach is withdrawn, and the clock met."""
+    ticket_id = await escalation.open(priority="urgent")
+    reply = escalation.event(ticket_id, message(ticket_id, "outbound"), at=escalation.clock.now() + 5 * MINUTE)
+    await pass_time(escalation, 20 * MINUTE)
+    assert [body.kind for body in await escalation.bodies(ticket_id, "sla.breached")] == ["first_response"]
+    await escalation.apply(reply)
+    [withdrawn] = await escalation.bodies(ticket_id, "sla.breach_withdrawn")
+    assert (withdrawn.kind, withdrawn.cause_event_id) == ("first_response", reply.id)
+    [met] = await escalation.bodies(ticket_id, "sla.met")
+    assert (met.kind, met.consumed_s) == ("first_response", 300)
+
+
+async def test_an_event_that_another_topic_has_overtaken_folds_anew(escalation: Escalation) -> None:
+    """A priority that fell before the handoff was requested, and is heard of after it, moves the handoff's deadline."""
+    body = escalation.created()
+    ticket_id, handoff_id, start = body.ticket_id, new_id(), escalation.clock.now()
+    requested = HandoffRequested(
+        ticket_id=ticket_id,
+        handoff_id=handoff_id,
+        from_agent_id=new_id(),
+        tier_required=2,
+        reason_code="other",
+        completeness=1.0,
+        emergency=False,
+        deadline=start + HOUR,
+        expires_at=start + HOUR,
+    )
+    accepted = HandoffAccepted(
+        ticket_id=ticket_id,
+        handoff_id=handoff_id,
+        from_agent_id=None,
+        agent_id=new_id(),
+        assignment_id=new_id(),
+        agent_tier=2,
+    )
+    opened = escalation.event(ticket_id, body)
+    escalation.clock.move(HOUR)
+    # Our own topic brings the request before intake's brings the ticket at all, and the pause comes last of all.
+    paused = escalation.event(
+        ticket_id, TicketStatusChanged(ticket_id=ticket_id, old="new", new="pending_customer"), at=start + 5 * MINUTE
+    )
+    await escalation.apply(escalation.event(ticket_id, requested, at=start + 10 * MINUTE))
+    assert await escalation.told(ticket_id, "sla") == []
+    await escalation.apply(opened)
+    assert (await escalation.told(ticket_id)).count("sla.clock_started") == 3
+    await escalation.apply(escalation.event(ticket_id, accepted, at=start + 20 * MINUTE))
+    await escalation.apply(paused)
+    [stood] = await escalation.bodies(ticket_id, "sla.clock_paused")
+    assert (stood.kind, stood.at, stood.consumed_s) == ("resolution", start + 5 * MINUTE, 300)
+    assert [each.kind for each in await escalation.bodies(ticket_id, "sla.met")] == ["handoff_accept"]
+    found = (await escalation.http.get(f"/v1/tickets/{ticket_id}/sla/handoff_accept/proof")).json()
+    assert found["clock"]["handoff_id"] == str(handoff_id)
+    assert found["consumed_s"] == 600
+
+
+async def test_another_priority_breaches_and_says_why(escalation: Escalation) -> None:
+    """A new target that has passed already is a breach by policy change; the deadline is told before it."""
+    ticket_id = await escalation.open()
+    await pass_time(escalation, 2 * HOUR, step=10 * MINUTE)
+    await escalation.tell(
+        ticket_id, TicketPriorityChanged(ticket_id=ticket_id, old="normal", new="urgent", reason="override")
+    )
+    changed, *_ = [each for each in await escalation.bodies(ticket_id, "sla.deadline_changed") if each.target_s == 3600]
+    assert (changed.kind, changed.cause) == ("resolution", "policy")
+    breached = {each.kind: each for each in await escalation.bodies(ticket_id, "sla.breached")}
+    assert breached["resolution"].cause == "policy_change"
+    assert breached["resolution"].consumed_s == 7_200
+    assert breached["first_response"].cause == "time"
+
+
+async def test_a_reopened_ticket_takes_its_verdict_back(escalation: Escalation) -> None:
+    """Met, reopened, met again: the first verdict is withdrawn, the resolved time does not count."""
+    ticket_id = await escalation.open()
+    escalation.clock.move(HOUR)
+    await escalation.tell(ticket_id, TicketStatusChanged(ticket_id=ticket_id, old="open", new="resolved"))
+    escalation.clock.move(30 * HOUR)
+    await escalation.tell(
+        ticket_id, message(ticket_id), TicketStatusChanged(ticket_id=ticket_id, old="resolved", new="open")
+    )
+    escalation.clock.move(HOUR)
+    await escalation.tell(ticket_id, TicketStatusChanged(ticket_id=ticket_id, old="open", new="resolved"))
+    assert (await escalation.told(ticket_id, "sla"))[3:] == [
+        "sla.clock_cancelled",
+        "sla.met",
+        "sla.clock_started",
+        "sla.met_withdrawn",
+        "sla.clock_resumed",
+        "sla.clock_cancelled",
+        "sla.met",
+    ]
+    met = [each for each in await escalation.bodies(ticket_id, "sla.met") if isinstance(each, SlaMet)]
+    assert [each.consumed_s for each in met] == [3_600, 7_200]
+
+
+async def test_a_week_of_clock_time(escalation: Escalation) -> None:
+    """Office hours in Vienna over a week whose Thursday is closed, quarter by quarter, in seconds of real time."""
+    week = {
+        day: [{"start": "09:00", "end": "17:00"}] for day in ("monday", "tuesday", "wednesday", "thursday", "friday")
+    }
+    added = await escalation.http.post(
+        "/v1/calendars",
+        json={
+            "name": "Vienna",
+            "zone": "Europe/Vienna",
+            "country": "AT",
+            "week": week,
+            "exceptions": [{"on": "2026-03-05", "spans": []}],
+        },
+        headers={"idempotency-key": "vienna"},
+    )
+    assert added.status_code == 201, added.text
+    hours = {"urgent": 32 * 3_600, "high": 32 * 3_600, "normal": 32 * 3_600, "low": 32 * 3_600}
+    drafted = await escalation.http.post(
+        "/v1/sla-policies",
+        json={"name": "Week", "targets_s": {"resolution": hours}, "calendar_id": added.json()["calendar_id"]},
+        headers={"idempotency-key": "week"},
+    )
+    assert drafted.status_code == 201, drafted.text
+    activated = await escalation.http.post(f"{drafted.headers['location']}/activate")
+    assert activated.json()["state"] == "active"
+
+    ticket_id = await escalation.open()
+    seen: list[tuple[Any, str]] = []
+    for _ in range(8 * 24 * 4):
+        escalation.clock.move(15 * MINUTE)
+        if await escalation.fire_due():
+            new = (await escalation.told(ticket_id, "sla"))[len(seen) + 2 :]
+            seen += [(escalation.clock.now(), name) for name in new]
+    # 32 hours of work from Monday 11:00 in Vienna: six on Monday, eight each on Tuesday and Wednesday, none on the
+    # Thursday that is closed, eight on Friday, and the last two on Monday, until 11:00.
+    assert [(f"{at:%a %d %H:%M}", name) for at, name in seen] == [
+        ("Wed 04 10:00", "sla.warning"),
+        ("Fri 06 10:00", "sla.warning"),
+        ("Fri 06 15:00", "sla.warning"),
+        ("Mon 09 10:15", "sla.breached"),
+    ]
+    [breached] = await escalation.bodies(ticket_id, "sla.breached")
+    assert f"{breached.at:%a %d %H:%M}" == "Mon 09 10:00"
+
+
+async def test_the_proof_is_printed_or_shown(escalation: Escalation) -> None:
+    """The same arithmetic as text and as JSON; an unknown ticket or clock is not found."""
+    ticket_id = await escalation.open()
+    escalation.clock.move(HOUR)
+    address = f"/v1/tickets/{ticket_id}/sla/resolution/proof"
+    printed = await escalation.http.get(address, headers={"accept": "text/plain"})
+    assert printed.headers["content-type"].startswith("text/plain")
+    assert "deadline = 2026-03-02T11:00:00Z + 25200 s of open time = 2026-03-02T18:00:00Z" in printed.text
+    shown = (await escalation.http.get(address)).json()
+    assert shown["text"] == printed.text
+    assert (shown["consumed_s"], shown["remaining_s"]) == (3_600, 25_200)
+    by_id = await escalation.http.get(f"/v1/tickets/{ticket_id}/sla/{shown['clock']['clock_id']}/proof")
+    assert by_id.json() == shown
+    summary = (await escalation.http.get(f"/v1/tickets/{ticket_id}/sla")).json()
+    assert [clock["kind"] for clock in summary["clocks"]] == ["first_response", "resolution"]
+    for missing in (f"/v1/tickets/{new_id()}/sla", f"/v1/tickets/{ticket_id}/sla/next_response/proof"):
+        assert (await escalation.http.get(missing)).status_code == 404
