@@ -2,7 +2,8 @@
 
 import pytest
 
-from escalation.handoffs.package import REQUIRED, Hypothesis, Package, StepTried, change, completeness, missing
+from escalation.handoffs.domain import Hypothesis, Package, StepTried
+from escalation.handoffs.package import REQUIRED, change, completeness, missing
 from escalation.handoffs.wording import LANGUAGES, say_who_helps
 
 WHOLE = Package(

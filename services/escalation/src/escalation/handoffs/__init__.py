@@ -5,8 +5,8 @@ it (`ending`), and what routing says then is the outcome. So every race has one 
 
 Rooms beyond the usual ones:
 
-- `package.py` (above nothing): what the receiver is given and how complete it is, because domain is long enough.
-- `lifecycle.py` (above domain): the decision of each command and of the timers, because it moves what domain declares.
+- `package.py` (above domain): how complete a package is, because domain is long enough.
+- `lifecycle.py` (above package): the decision of each command and of the timers, because it moves what domain declares.
 - `hearing.py` (above lifecycle): the fold of routing's and intake's events, because it decides without refusing.
 - `wording.py` (above domain): what the customer is told, by language, because these are texts and nothing else.
 - `keeping.py` (above store): saves a handoff with its timers, events and calls, for commands and events alike.

@@ -1,14 +1,15 @@
 """A handoff: who asks whom, with what, and how it ended. Tiers: 1 entry, 2 mid, 3 senior."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypedDict
 from uuid import UUID
 
 from common.errors import Conflict, Forbidden
 from contracts.registry import Body
 from contracts.words import SkillNeed
-from escalation.handoffs.package import Package
 
 DECLINES_TO_END = 3
 """So many candidates who said no end the handoff."""
@@ -113,6 +114,58 @@ class NotOffered(Conflict):
     """This handoff is not being offered to this agent now."""
 
     code = "not_offered"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepTried:
+    """Something that was done, and what came of it."""
+
+    step: str
+    outcome: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hypothesis:
+    """What may be the cause; `state` is `open, supported` or `refuted`."""
+
+    text: str
+    state: str = "open"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Package:
+    """The package. A text is filled when it is not blank; a list when it is given, where an empty one says "none".
+
+    Only of the environment and of the steps tried there must be at least one: nobody hands over what nobody looked at.
+    """
+
+    restatement: str = ""
+    impact_and_scope: str = ""
+    environment: Mapping[str, str] | None = None
+    timeline_summary: str = ""
+    steps_tried: tuple[StepTried, ...] | None = None
+    hypotheses: tuple[Hypothesis, ...] | None = None
+    evidence: tuple[str, ...] | None = None
+    ask: str = ""
+    customer_mood: str = ""
+    promises_made: tuple[str, ...] | None = None
+    deadlines_left: str = ""
+
+
+class PackageChanges(TypedDict, total=False):
+    """The fields that a command gives anew; those left out stay."""
+
+    restatement: str
+    impact_and_scope: str
+    environment: Mapping[str, str] | None
+    timeline_summary: str
+    steps_tried: tuple[StepTried, ...] | None
+    hypotheses: tuple[Hypothesis, ...] | None
+    evidence: tuple[str, ...] | None
+    ask: str
+    customer_mood: str
+    promises_made: tuple[str, ...] | None
+    deadlines_left: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,8 @@ from escalation.handoffs.domain import (
     Handoff,
     NotOwner,
     NotYours,
+    Package,
+    PackageChanges,
     Reason,
     ReturnReason,
     State,
@@ -29,7 +31,7 @@ from escalation.handoffs.domain import (
     Times,
     WrongState,
 )
-from escalation.handoffs.package import Package, PackageChanges, change, completeness, missing
+from escalation.handoffs.package import change, completeness, missing
 from escalation.tickets.domain import Ticket
 
 

@@ -8,8 +8,19 @@ from pydantic import Field, StrictBool, StrictInt
 
 from common.web import CommandModel, ResponseModel
 from contracts.words import SkillNeed
-from escalation.handoffs.domain import Addressee, DeclineReason, Handoff, Reason, ReturnReason, State
-from escalation.handoffs.package import Hypothesis, Package, PackageChanges, StepTried, completeness, missing
+from escalation.handoffs.domain import (
+    Addressee,
+    DeclineReason,
+    Handoff,
+    Hypothesis,
+    Package,
+    PackageChanges,
+    Reason,
+    ReturnReason,
+    State,
+    StepTried,
+)
+from escalation.handoffs.package import completeness, missing
 
 _MAX_ITEMS = 50
 ShortText = Annotated[str, Field(max_length=2_000)]

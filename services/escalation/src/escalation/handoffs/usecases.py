@@ -15,12 +15,13 @@ from escalation.handoffs.domain import (
     Decision,
     Handoff,
     HandoffOpen,
+    Package,
+    PackageChanges,
     Reason,
     ReturnReason,
     Times,
 )
 from escalation.handoffs.keeping import Kept, keep
-from escalation.handoffs.package import Package, PackageChanges
 from escalation.tickets.usecases import lock_ticket
 
 
