@@ -107,6 +107,8 @@ async def test_bad_bodies_are_refused(intake: Intake, raw: bytes, status: int) -
         "/v1/tickets/not-an-id",
         "/v1/tickets/%00",
         "/v1/tickets?tag=%00",
+        "/v1/tickets?created_after=1",
+        "/v1/tickets?created_after=2026-03-01T00:00:00",
         "/v1/tickets?cursor=%00",
         "/v1/tickets?limit=99999999999999999999",
         "/v1/tickets/00000000-0000-7000-8000-000000000000/messages?after=-1",

@@ -17,7 +17,7 @@ from common.web.dependencies import (
 )
 from common.web.etags import set_etag
 from common.web.idempotency import EXPIRED_KEYS
-from common.web.models import CommandModel, Cursor, Limit, Page, ResponseModel
+from common.web.models import CommandModel, Cursor, Limit, Moment, Page, ResponseModel
 from common.web.problems import from_validation
 from common.web.routes import ReadRoute, SteppedRoute, TransactionalRoute
 from common.web.waiting import LongPoll
@@ -38,6 +38,7 @@ __all__ = [
     "IfMatch",
     "Limit",
     "LongPoll",
+    "Moment",
     "Page",
     "ReadRoute",
     "ResponseModel",

@@ -1,13 +1,26 @@
 """What request and response bodies derive from."""
 
+import re
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 Item = TypeVar("Item")
 MAX_TEXT = 20_000
 """Characters of a text whose field states no limit of its own."""
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+
+
+def _only_dated(given: object) -> object:
+    # Pydantic would take a number, also one in a text, as seconds since 1970.
+    if not isinstance(given, str) or not _DATED.match(given):
+        raise ValueError("must be a text in RFC 3339")
+    return given
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_dated)]
+"""A point in time with its offset, as RFC 3339 writes it and in no other way."""
 
 
 class CommandModel(BaseModel):

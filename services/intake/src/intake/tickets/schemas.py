@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt
 
 from common.errors import InvalidInput
-from common.web import CommandModel
+from common.web import CommandModel, Moment
 from contracts.words import SkillNeed
 from intake.requesters.domain import EMAIL_PATTERN, LANGUAGE_PATTERN, GivenOrganisation, GivenRequester, given_requester
 from intake.tickets.domain import (
@@ -28,12 +28,6 @@ _MAX_WHOLE = 2**53
 """Whole numbers up to here are the same in every JSON reader (RFC 8259, section 6)."""
 
 
-def _only_text(given: object) -> object:
-    if not isinstance(given, str):
-        raise ValueError("must be a text in RFC 3339")
-    return given
-
-
 def _only_fraction(given: object) -> object:
     # Pydantic would take a whole number that is out of bounds as a fraction, and round it.
     if not isinstance(given, float):
@@ -48,7 +42,6 @@ Reason = Annotated[str, Field(min_length=1, max_length=500)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 Language = Annotated[str, Field(max_length=35, pattern=LANGUAGE_PATTERN, description="BCP 47")]
-Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
 CustomName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Whole = Annotated[StrictInt, Field(ge=-_MAX_WHOLE, le=_MAX_WHOLE)]
 Fraction = Annotated[StrictFloat, BeforeValidator(_only_fraction), Field(ge=-_MAX_WHOLE, le=_MAX_WHOLE)]
