@@ -1,4 +1,4 @@
-"""After a bad score: a task for the lead, due in a business day, and the ticket opened again where the person agrees."""
+"""After a bad score: a task for the lead, due in a business day, and a ticket opened again if the person agrees."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -152,7 +153,7 @@ async def test_taking_a_question_back(feedback: Feedback) -> None:
 
 async def test_lists_of_surveys(feedback: Feedback) -> None:
     """The newest first, by ticket, person or state, a page at a time."""
-    tickets = []
+    tickets: list[UUID] = []
     for _ in range(3):
         tickets.append((await feedback.resolved()).ticket_id)
         feedback.clock.move(timedelta(minutes=1))

@@ -40,7 +40,7 @@ WORDS = Words(
         "speed": "The speed",
         "clarity": "How clear it was",
         "friendliness": "The friendliness",
-        "effort": "The effort that it took me",
+        "effort": "The effort it took",
     },
     comment_label="Would you like to add something?",
     comment_hint="Please write no passwords and no card numbers.",
