@@ -11,8 +11,12 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     **{f"{service}-database": ("url",) for service in TOPICS},
     **{f"{service}-database-owner": ("url",) for service in TOPICS},
     **{f"{service}-peers": ("key",) for service in CALLERS},
+    "escalation-notices": ("smtp-password", "webhook-secret"),
+    "frontline-kafka": ("password",),
+    "frontline-cluster-ca-cert": ("ca.crt",),
+    "frontline-postgresql-ca": ("ca.crt",),
 }
-"""The Secrets that must exist beforehand, and their keys; deploy/README.md says how to make them."""
+"""The Secrets that must exist beforehand, and their keys; deploy/README.md says which for what."""
 
 
 def check(installation: Installation) -> Iterator[Fault]:

@@ -1,6 +1,9 @@
 """That the settings classes would accept what the manifests set: names, types, and secrets in their place."""
 
+import base64
 from collections.abc import Iterator, Mapping
+
+import certifi
 
 from common.settings import PREFIX, ServiceSettings, WrongSettings, load, variables
 from tools.manifests.objects import Container, Fault, Installation
@@ -9,8 +12,11 @@ from tools.settings import SERVICES
 
 ConfigMaps = Mapping[str, Mapping[str, str]]
 """Variables by the name of the ConfigMap that holds them."""
-_EXAMPLES = {"url": "postgresql://somebody:password@postgresql:5432/database", "key": "a-key"}
-"""By a Secret's key: content that a setting would accept."""
+_EXAMPLES = {
+    "url": "postgresql://somebody:password@postgresql:5432/database",
+    "webhook-secret": f"whsec_{base64.b64encode(bytes(24)).decode()}",
+}
+"""By a Secret's key: content that a setting would accept; any text where nothing stands here."""
 
 
 def check(installation: Installation) -> Iterator[Fault]:
@@ -32,15 +38,18 @@ def _check_container(container: Container, settings: type[ServiceSettings], conf
     secret = {variable.name for variable in variables(settings) if variable.secret}
     for name in sorted(secret & environment.keys()):
         yield container.fault(f"env {name}", "a secret stands in a manifest", f"mount a Secret and set {name}_FILE")
-    for name in sorted(environment):
+    for name, value in sorted(environment.items()):
         plain = name.removesuffix("_FILE")
-        if plain in secret and plain != name:
-            content = _content(container, environment[name])
-            if content is None:
-                reason = f"no Secret with such a key is mounted at {environment[name]}"
+        if plain in secret or value.startswith("/"):
+            key = _key_at(container, value)
+            if key is None:
+                reason = f"no Secret with such a key is mounted at {value}"
                 yield container.fault(f"env {name}", reason, "mount the Secret there, under a key that it has")
-            environment[plain] = content or "x"
-            del environment[name]
+            if plain in secret:
+                environment[plain] = _EXAMPLES.get(key or "", "text")
+                del environment[name]
+            else:
+                environment[name] = certifi.where()  # a file that is there, and full of certificates
     try:
         load(settings, environment)
     except WrongSettings as wrong:
@@ -64,14 +73,14 @@ def environment_of(container: Container, config_maps: ConfigMaps) -> dict[str, s
     return {name: value for name, value in found.items() if name.startswith(PREFIX)}
 
 
-def _content(container: Container, path: str) -> str | None:
-    """An example of what the file at `path` would hold; None where no promised Secret puts one there."""
+def _key_at(container: Container, path: str) -> str | None:
+    """The key of the promised Secret that is mounted as the file `path`; None where none is."""
     folder, _, key = path.rpartition("/")
     volumes = {volume["name"]: volume for volume in container.pod.spec.get("volumes", ())}
     for mount in container.document.get("volumeMounts", ()):
         secret = volumes.get(mount["name"], {}).get("secret", {}).get("secretName", "")
         if mount["mountPath"] == folder and key in SECRETS.get(secret, ()):
-            return _EXAMPLES.get(key, "")
+            return key
     return None
 
 

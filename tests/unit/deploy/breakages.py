@@ -195,6 +195,11 @@ VARIABLES = (
         object="Deployment/intake-api", field="env FRONTLINE_DATABASE_URL_FILE", reason="no Secret with such a key",
     ),
     broken(
+        "a file of clients that is not mounted", "base/api.yaml", "value: /etc/frontline/clients/clients.json",
+        "value: /etc/frontline/client/clients.json",
+        object="Deployment/intake-api", field="env FRONTLINE_API_CLIENTS_FILE", reason="no Secret with such a key",
+    ),
+    broken(
         "the wrong process behind the labels", "base/escalation/worker.yaml", "args: [escalation, worker]",
         "args: [escalation, api]",
         object="Deployment/escalation-worker", field="args", reason="is not what the labels say",
