@@ -13,6 +13,7 @@ async def register_agent(
     tier: int = 1,
     skills: Mapping[str, int] | None = None,
     max_weight: int = 10,
+    max_offers: int = 1,
     presence: str = "online",
 ) -> str:
     """Register one agent, with the skills that are not known yet, and return the agent's id."""
@@ -28,6 +29,7 @@ async def register_agent(
                 "tier": tier,
                 "skills": dict(skills or {}),
                 "max_weight": max_weight,
+                "max_offers": max_offers,
                 "presence": presence,
             },
         )

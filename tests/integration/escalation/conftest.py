@@ -32,6 +32,7 @@ from contracts.routing import AgentRegistered, AssignmentAssigned
 from contracts.words import Source
 from escalation.app import MIGRATIONS, build
 from escalation.settings import EscalationSettings
+from tests.integration.escalation.floor import Floor
 from tests.support.servers import Servers
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -235,3 +236,13 @@ async def escalation(servers: Servers, escalation_template: str, tmp_path: Path)
     await database.close()
     await admin.execute(f"drop database {name} with (force)")
     await admin.close()
+
+
+@pytest.fixture
+async def floor(escalation: Escalation) -> Floor:
+    """A ticket that an entry agent owns, and three seniors."""
+    owner = await escalation.agent(tier=1)
+    seniors = [await escalation.agent(tier=3) for _ in range(3)]
+    ticket_id = await escalation.open()
+    await escalation.own(ticket_id, owner)
+    return Floor(escalation, ticket_id, owner, seniors)
