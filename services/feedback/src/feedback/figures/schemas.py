@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from common.web import CommandModel, ResponseModel
 from feedback.figures.domain import (
@@ -44,8 +44,6 @@ Word = Annotated[str, Field(max_length=50, pattern=r"^[a-z_]*$")]
 
 class PeriodQuery(CommandModel):
     """A period, its beginning included and its end not; by default the 30 days until now."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
 
     since: Moment | None = Field(default=None, alias="from", description="inclusive; by default 30 days before `to`")
     until: Moment | None = Field(default=None, alias="to", description="exclusive; by default now")
