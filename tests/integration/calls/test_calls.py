@@ -14,9 +14,10 @@ from common.ids import new_id
 from common.settings import PeersSettings
 from common.transaction import Transaction
 from contracts.routing import WorkDequeued
-from tests.integration.calls.conftest import KEY, Calling, problem
+from tests.integration.calls.conftest import KEY, Calling
 from tests.support.backbone import ORIGIN, count, running
 from tests.support.eventually import eventually
+from tests.support.peers import problem
 from tests.support.ports import free_ports
 
 
