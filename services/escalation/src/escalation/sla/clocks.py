@@ -64,10 +64,12 @@ def judge(clock: Clock, at: datetime) -> Clock:
 
 
 def consumed_us(clock: Clock, at: datetime, book: Book) -> int:
-    """How much open time the clock has run by this moment, which is not before its last event."""
+    """How much open time the clock has run by this moment; what it had at its last event, if that is later."""
     if clock.state != RUNNING:
         return clock.consumed_us
     since = clock.ledger[-1].since
+    if at <= since:
+        return clock.consumed_us
     return clock.consumed_us + book.hours(clock.calendar_id, clock.calendar_version).between(since, at) // _MICROSECOND
 
 

@@ -48,6 +48,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         pausing_holds: hold reasons under which the resolution clock stands still.
         next_response_pauses: whether the next_response clock stands still while the ticket is on hold.
         reopen: what a reopened ticket's resolution clock does: resume, restart or ignore.
+        warning_percents: shares of a target at which to warn, lowest first.
         human_reply_only: whether only an agent's message is a response.
         fresh: clock kinds that begin anew when the policy or its target changes; all others carry on.
     """

@@ -29,8 +29,8 @@ from escalation.sla.domain import (
     CANCELLED,
     FIRST_RESPONSE,
     HANDOFF_ACCEPT,
-    KINDS,
     NEXT_RESPONSE,
+    OPEN_STATES,
     PAUSED,
     RESOLUTION,
     RUNNING,
@@ -108,11 +108,11 @@ def fold_one(folded: Folded, clocks: Clocks, entry: Entry, book: Book) -> tuple[
 class _Step:
     """One event being applied: the fold so far, and the clocks that this event has moved."""
 
-    __slots__ = ("at", "before", "book", "changed", "entry", "folded")
+    __slots__ = ("at", "book", "changed", "clocks", "entry", "folded")
 
     def __init__(self, folded: Folded, clocks: Clocks, entry: Entry, book: Book) -> None:
         self.folded = folded
-        self.before = clocks
+        self.clocks = dict(clocks)
         self.entry = entry
         self.book = book
         self.at = entry.at
@@ -120,7 +120,7 @@ class _Step:
         for clock in clocks.values():
             judged = move.judge(clock, entry.at)
             if judged is not clock:
-                self.changed[clock.clock_id] = judged
+                self._put(judged)
 
     def apply(self) -> None:
         """Do what the event says."""
@@ -229,22 +229,22 @@ class _Step:
             self._start(RESOLUTION, cause="reopened")
         else:
             self._put(self._revived(newest, "reopened"))
-            self._renew_terms(self._clock(newest.clock_id))
+            self._renew_terms(self.clocks[newest.clock_id])
 
     def _restore(self) -> None:
         """Let the clocks run on that ended when the ticket was cancelled."""
-        for clock in self._all():
+        for clock in list(self.clocks.values()):
             if clock.state == CANCELLED and clock.end_reason == CANCELLED:
                 self._put(self._revived(clock, "restored"))
-                self._renew_terms(self._clock(clock.clock_id))
+                self._renew_terms(self.clocks[clock.clock_id])
 
     def _return_by_policy(self, ticket: Ticket, pinned: Pinned) -> None:
         """Let those run on that an earlier policy had no target for, as far as they are still waited for."""
-        for clock in self._all():
+        for clock in list(self.clocks.values()):
             waited_for = clock.kind == RESOLUTION or (clock.kind == FIRST_RESPONSE and not self.folded.answered)
             if clock.end_reason == "policy" and waited_for and self.book.terms(pinned, clock.kind, ticket.priority):
                 self._put(self._revived(clock, "policy"))
-                self._renew_terms(self._clock(clock.clock_id))
+                self._renew_terms(self.clocks[clock.clock_id])
 
     def _describe(self, ticket: Ticket, body: TicketPriorityChanged | TicketClassified | TicketUpdated) -> None:
         described = follow(ticket, body)
@@ -280,7 +280,8 @@ class _Step:
                 self._put(move.change_terms(clock, terms, self.book, at=self.at, event_id=event_id))
 
     def _end_handoff(self, body: HandoffAccepted | HandoffDeclined | HandoffExpired | HandoffWithdrawn) -> None:
-        clock = next((each for each in self._open_clocks() if each.handoff_id == body.handoff_id), None)
+        of_handoff = (each for each in self._open_clocks() if each.handoff_id == body.handoff_id)
+        clock = min(of_handoff, key=_cycle, default=None)
         if clock is None:
             return
         if isinstance(body, HandoffAccepted):
@@ -341,27 +342,24 @@ class _Step:
 
     def _put(self, clock: Clock) -> None:
         self.changed[clock.clock_id] = clock
-
-    def _clock(self, clock_id: UUID) -> Clock:
-        return self.changed.get(clock_id) or self.before[clock_id]
-
-    def _all(self) -> list[Clock]:
-        """All clocks as they are now, in the order of their kinds and cycles: the order must not depend on history."""
-        found = {**self.before, **self.changed}
-        return sorted(found.values(), key=_rank)
+        self.clocks[clock.clock_id] = clock
 
     def _open_clocks(self) -> list[Clock]:
-        return [clock for clock in self._all() if clock.is_open]
+        return [clock for clock in self.clocks.values() if clock.state in OPEN_STATES]
 
     def _open_clock(self, kind: str) -> Clock | None:
-        return next((clock for clock in self._open_clocks() if clock.kind == kind), None)
+        """The one clock of this kind that is open; not for handoffs, of which several may be."""
+        for clock in self.clocks.values():
+            if clock.kind == kind and clock.state in OPEN_STATES:
+                return clock
+        return None
 
     def _newest(self, kind: str) -> Clock | None:
-        return max((clock for clock in self._all() if clock.kind == kind), key=_rank, default=None)
+        return max((clock for clock in self.clocks.values() if clock.kind == kind), key=_cycle, default=None)
 
 
-def _rank(clock: Clock) -> tuple[int, int]:
-    return KINDS.index(clock.kind), clock.cycle
+def _cycle(clock: Clock) -> int:
+    return clock.cycle
 
 
 def _cause_of(body: TicketPriorityChanged | TicketClassified | TicketUpdated) -> str:

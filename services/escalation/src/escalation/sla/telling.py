@@ -113,13 +113,21 @@ def _next_moment(clock: Clock, told: Told, book: Book) -> datetime | None:
     if clock.state != RUNNING or clock.breached_at is not None:
         return None
     assert clock.deadline is not None, "a running clock that is not breached has a deadline"
-    policy = book.policy(clock.policy_id, clock.policy_version)
-    for percent in sorted(policy.warning_percents):
-        if Warned(percent, clock.policy_id, clock.policy_version) not in told.warned:
-            wanted_us = _threshold_us(clock, percent)
-            # One that had been consumed already when the clock began to run last is due at once.
-            return moment_of(clock, max(wanted_us, clock.consumed_us), book)
-    return clock.deadline + _MOMENT
+    missing = _missing(clock, told, book)
+    return moment_of(clock, _threshold_us(clock, missing[0]), book) if missing else clock.deadline + _MOMENT
+
+
+def _missing(clock: Clock, told: Told, book: Book) -> Sequence[int]:
+    """The percents of which was not warned, under the policy that holds now; lowest first."""
+    percents = book.policy(clock.policy_id, clock.policy_version).warning_percents
+    if not told.warned:
+        return percents
+    given = {
+        warned.percent
+        for warned in told.warned
+        if warned.policy_version == clock.policy_version and warned.policy_id == clock.policy_id
+    }
+    return [percent for percent in percents if percent not in given] if given else percents
 
 
 def _tell_start(clock: Clock, told: Told, bodies: list[Body]) -> Told:
@@ -203,27 +211,27 @@ def _tell_warnings(clock: Clock, told: Told, bodies: list[Body], book: Book, now
     """Warn of what has run, as long as the clock runs: of one that has ended or stands still it is too late."""
     if clock.state != RUNNING or told.breached:
         return told
-    policy = book.policy(clock.policy_id, clock.policy_version)
-    consumed = consumed_us(clock, max(now, clock.ledger[-1].since), book)
-    due = [
-        warned
-        for percent in sorted(policy.warning_percents)
-        if (warned := Warned(percent, clock.policy_id, clock.policy_version)) not in told.warned
-        and consumed >= _threshold_us(clock, percent)
-    ]
+    missing = _missing(clock, told, book)
+    if not missing:
+        return told
+    consumed = consumed_us(clock, now, book)
+    due = [percent for percent in missing if consumed >= _threshold_us(clock, percent)]
+    if not due:
+        return told
     bodies.extend(
         SlaWarning(
             **_name(clock),
-            percent=warned.percent,
+            percent=percent,
             consumed_s=_seconds(consumed),
             target_s=clock.target_s,
             policy_id=clock.policy_id,
             policy_version=clock.policy_version,
             deadline=clock.deadline,
         )
-        for warned in due
+        for percent in due
     )
-    return replace(told, warned=(*told.warned, *due)) if due else told
+    given = tuple(Warned(percent, clock.policy_id, clock.policy_version) for percent in due)
+    return replace(told, warned=told.warned + given)
 
 
 def _tell_breach(clock: Clock, told: Told, bodies: list[Body], occasion: Occasion) -> Told:

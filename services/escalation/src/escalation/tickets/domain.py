@@ -1,9 +1,12 @@
 """What escalation knows of a ticket, folded from what intake, routing and escalation itself tell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
 
 from contracts.envelope import Event
 from contracts.escalation import (
@@ -72,8 +75,7 @@ LOGGED_TYPES = frozenset(body.event_type for body in (*_TOLD_BY_INTAKE, *_TOLD_O
 """The events that are kept, so that a clock can be folded anew when one of them arrives late."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one ticket.
 
     `tier_required` is the higher one of what the classification asks and what an escalation raised it to, which is
