@@ -53,7 +53,7 @@ def contain(pod: Pod, around: Surroundings, *, aliases: Sequence[str], ports: Ma
     made.with_envs(**environment(container, around.config_maps))
     _mount(made, container, around.secrets)
     for port in container.document.get("ports", ()):
-        made.ports[f"{port['containerPort']}/tcp"] = (_LOOPBACK, ports[port["name"]])  # type: ignore[assignment] - docker takes such pairs
+        made.ports[f"{port['containerPort']}/tcp"] = (_LOOPBACK, ports[port["name"]])
     return made.with_kwargs(**security(container), mem_limit=_bytes(container.find("resources.limits.memory")))
 
 

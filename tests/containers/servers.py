@@ -80,7 +80,7 @@ def start_servers(images: Images, network: Network, *, kafka_host: str) -> Conta
         (kafka, kafka_host, _OUTSIDE, kafka_port),
     ):
         server.with_network(network).with_network_aliases(alias)
-        server.ports[f"{inside}/tcp"] = (_LOOPBACK, outside)  # type: ignore[assignment] - docker takes such pairs
+        server.ports[f"{inside}/tcp"] = (_LOOPBACK, outside)
         server.start()
     return ContainedServers(
         postgres=postgres,

@@ -1,0 +1,1 @@
+"""Checks of the Kubernetes manifests in deploy/k8s, on what kustomize renders. Run as `python -m tools.manifests`."""
