@@ -41,7 +41,7 @@ ALL_SCOPES = [
     "ops:write",
     "act-as",
 ]
-_START_S = 40.0
+_START_S = 120.0
 _CANNOT_START = 2
 
 
