@@ -1,14 +1,13 @@
 """What callers ask of the figures, and what they get."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import Field
 
-from common.web import CommandModel, ResponseModel
+from common.web import CommandModel, Moment, ResponseModel
 from feedback.figures.domain import (
     WHOLE,
     Definition,
@@ -24,18 +23,6 @@ from feedback.figures.domain import (
 NONE = "none"
 """Narrows to what has no desk, tier or agent."""
 
-
-_DATED = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
-
-
-def _only_dated(given: object) -> object:
-    # Pydantic would take a number, also one in a text, as seconds since 1970.
-    if not isinstance(given, str) or not _DATED.match(given):
-        raise ValueError("must be a text in RFC 3339")
-    return given
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_only_dated)]
 Nothing = Literal["none"]
 Tier = Annotated[int, Field(ge=1, le=3)]
 Category = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
