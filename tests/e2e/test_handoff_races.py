@@ -23,7 +23,7 @@ from tests.support.races import (
 )
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 
 async def test_accept_against_withdraw(stack: Stack) -> None:
