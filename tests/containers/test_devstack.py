@@ -12,7 +12,7 @@ from devstack.servers import start_both
 from devstack.topics import create_topics
 from tests.containers.images import Images
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 
 
 async def test_servers_in_containers_keep_data_and_addresses(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.containers.installation import ContainedStack
 from tests.support.stack import SERVICES
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 PROCESSES = [f"{service}-{component}" for service in SERVICES for component in ("api", "worker")]
 _FOLDERS = ("/", "/opt/frontline", "/etc", "/var/tmp", "/etc/frontline/database", "/tmp")  # noqa: S108 - to be tried
 _LOOK = """

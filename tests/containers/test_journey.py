@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 from tests.support.fold import fold
 from tests.support.topics import first_appearances, read_topic
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 _RECOVERY_S = 120.0
 _PATIENCE_S = 60.0
 _LINK = re.compile(r"/s/[\w-]+")

@@ -8,7 +8,7 @@ import pytest
 from tests.containers.installation import ContainedStack
 from tests.support.stack import SERVICES
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 PROCESSES = [f"{service}-{component}" for component in ("api", "worker") for service in SERVICES]
 
 
