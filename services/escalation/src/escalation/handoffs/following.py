@@ -26,16 +26,19 @@ async def follow_handoffs(tx: Transaction, events: Sequence[Event]) -> None:
     if not found:
         return
     before = {handoff.handoff_id: handoff for handoff in found}
-    after = dict(before)
+    after: dict[UUID, dict[UUID, Handoff]] = {}
+    for handoff in found:
+        after.setdefault(handoff.ticket_id, {})[handoff.handoff_id] = handoff
     told: dict[UUID, list[tuple[Body, Origin]]] = {}
     for event, body in heard:
-        about = UUID(event.subject_id)
+        ours = after.get(UUID(event.subject_id), {})
         origin = caused_by(event, service="escalation")
-        for handoff in concerned([each for each in after.values() if each.ticket_id == about], body):
+        for handoff in concerned(list(ours.values()), body):
             decision = hear(handoff, body, at=event.time)
-            after[handoff.handoff_id] = decision.handoff
+            ours[handoff.handoff_id] = decision.handoff
             told.setdefault(handoff.handoff_id, []).extend((each, origin) for each in decision.events)
-    await keep(tx, [_kept(before[handoff_id], after[handoff_id], told.get(handoff_id, [])) for handoff_id in before])
+    now = {handoff_id: handoff for ours in after.values() for handoff_id, handoff in ours.items()}
+    await keep(tx, [_kept(before[handoff_id], now[handoff_id], told.get(handoff_id, [])) for handoff_id in before])
 
 
 def _kept(before: Handoff, after: Handoff, told: Sequence[tuple[Body, Origin]]) -> Kept:
