@@ -1,12 +1,21 @@
 """Clocks on a real database: followed from events, told by timers, shown and proved."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from common.ids import new_id
+from contracts.envelope import Event
 from contracts.escalation import HandoffAccepted, HandoffRequested, SlaMet
 from contracts.intake import MessageAdded, TicketPriorityChanged, TicketStatusChanged
+from escalation.sla import store
+from escalation.sla.book import read_book
+from escalation.sla.domain import VOID
+from escalation.sla.fold import fold
+from escalation.tickets.usecases import list_log
 from tests.integration.escalation.conftest import Escalation
 
 HOUR = timedelta(hours=1)
@@ -31,6 +40,33 @@ def message(ticket_id: UUID, direction: str = "inbound", **given: Any) -> Messag
 def moved(ticket_id: UUID, old: str, new: str, **given: Any) -> TicketStatusChanged:
     """A status move."""
     return TicketStatusChanged(ticket_id=ticket_id, old=old, new=new, **given)
+
+
+def requested(ticket_id: UUID, handoff_id: UUID, at: datetime) -> HandoffRequested:
+    """A handoff that waits for somebody."""
+    return HandoffRequested(
+        ticket_id=ticket_id,
+        handoff_id=handoff_id,
+        from_agent_id=new_id(),
+        tier_required=2,
+        reason_code="other",
+        completeness=1.0,
+        emergency=False,
+        deadline=at + HOUR,
+        expires_at=at + HOUR,
+    )
+
+
+def accepted(ticket_id: UUID, handoff_id: UUID) -> HandoffAccepted:
+    """Somebody took it."""
+    return HandoffAccepted(
+        ticket_id=ticket_id,
+        handoff_id=handoff_id,
+        from_agent_id=None,
+        agent_id=new_id(),
+        assignment_id=new_id(),
+        agent_tier=2,
+    )
 
 
 async def pass_time(escalation: Escalation, by: timedelta, *, step: timedelta = MINUTE) -> None:
@@ -113,36 +149,17 @@ async def test_an_event_that_another_topic_has_overtaken_folds_anew(escalation: 
     """A priority that fell before the handoff was requested, and is heard of after it, moves the handoff's deadline."""
     body = escalation.created()
     ticket_id, handoff_id, start = body.ticket_id, new_id(), escalation.clock.now()
-    requested = HandoffRequested(
-        ticket_id=ticket_id,
-        handoff_id=handoff_id,
-        from_agent_id=new_id(),
-        tier_required=2,
-        reason_code="other",
-        completeness=1.0,
-        emergency=False,
-        deadline=start + HOUR,
-        expires_at=start + HOUR,
-    )
-    accepted = HandoffAccepted(
-        ticket_id=ticket_id,
-        handoff_id=handoff_id,
-        from_agent_id=None,
-        agent_id=new_id(),
-        assignment_id=new_id(),
-        agent_tier=2,
-    )
     opened = escalation.event(ticket_id, body)
     escalation.clock.move(HOUR)
     # Our own topic brings the request before intake's brings the ticket at all, and the pause comes last of all.
     paused = escalation.event(
         ticket_id, TicketStatusChanged(ticket_id=ticket_id, old="new", new="pending_customer"), at=start + 5 * MINUTE
     )
-    await escalation.apply(escalation.event(ticket_id, requested, at=start + 10 * MINUTE))
+    await escalation.apply(escalation.event(ticket_id, requested(ticket_id, handoff_id, start), at=start + 10 * MINUTE))
     assert await escalation.told(ticket_id, "sla") == []
     await escalation.apply(opened)
     assert (await escalation.told(ticket_id)).count("sla.clock_started") == 3
-    await escalation.apply(escalation.event(ticket_id, accepted, at=start + 20 * MINUTE))
+    await escalation.apply(escalation.event(ticket_id, accepted(ticket_id, handoff_id), at=start + 20 * MINUTE))
     await escalation.apply(paused)
     [stood] = await escalation.bodies(ticket_id, "sla.clock_paused")
     assert (stood.kind, stood.at, stood.consumed_s) == ("resolution", start + 5 * MINUTE, 300)
@@ -254,3 +271,72 @@ async def test_the_proof_is_printed_or_shown(escalation: Escalation) -> None:
     assert [clock["kind"] for clock in summary["clocks"]] == ["first_response", "resolution"]
     for missing in (f"/v1/tickets/{new_id()}/sla", f"/v1/tickets/{ticket_id}/sla/next_response/proof"):
         assert (await escalation.http.get(missing)).status_code == 404
+
+
+async def test_what_is_kept_is_what_the_log_gives(escalation: Escalation) -> None:
+    """Random lives of tickets, their topics interleaved in batches with repeats: rows, log and one fold agree."""
+    random = Random(11)  # noqa: S311 - a seeded story, no secret
+    for _ in range(12):
+        ticket_id = new_id()
+        queues = _random_life(escalation, ticket_id, random)
+        arrived: list[Event] = []
+        while any(queues):
+            batch = [queue.pop(0) for queue in random.sample(queues, random.randint(1, 2)) if queue]
+            arrived += batch
+            repeats = random.sample(arrived, min(2, len(arrived)))
+            await escalation.apply(*batch)
+            await escalation.apply(*repeats)
+            escalation.clock.move(random.choice([MINUTE, HOUR]))
+            await escalation.fire_due()
+        async with escalation.database.read() as connection:
+            kept = await store.list_clocks(connection, [ticket_id])
+            log = await list_log(connection, [ticket_id])
+            book = await read_book(connection)
+        [standing] = msgspec.convert(
+            [
+                {str(name): value for name, value in row._mapping.items()}
+                for row in await escalation.sql("select * from sla_ticket where ticket_id = :id", id=ticket_id)
+            ],
+            list[store.Standing],
+        )
+        folded, clocks = fold(arrived, book)
+        assert standing.folded == folded
+        assert {
+            each.clock.clock_id: each.clock for each in kept[ticket_id].values() if each.clock.state != VOID
+        } == clocks
+        assert fold(log[ticket_id], book) == (folded, clocks)
+        warned = [
+            (each.clock_id, each.percent, each.policy_version)
+            for each in await escalation.bodies(ticket_id, "sla.warning")
+        ]
+        assert len(warned) == len(set(warned))
+
+
+def _random_life(escalation: Escalation, ticket_id: UUID, random: Random) -> list[list[Event]]:
+    """What intake and escalation tell of a ticket, each in its order; their clocks go back a little now and then."""
+    at = escalation.clock.now()
+    created = escalation.created(ticket_id=ticket_id, priority=random.choice(["low", "normal", "urgent"]))
+    intake, own = [escalation.event(ticket_id, created, at=at)], list[Event]()
+    status = "new"
+    for _ in range(random.randint(4, 14)):
+        at += timedelta(seconds=random.uniform(-30, 5_000))
+        match random.choice(["in", "out", "move", "move", "priority", "handoff"]):
+            case "in":
+                intake.append(escalation.event(ticket_id, message(ticket_id), at=at))
+            case "out":
+                intake.append(escalation.event(ticket_id, message(ticket_id, "outbound"), at=at))
+            case "priority":
+                raised = random.choice(["low", "normal", "high", "urgent"])
+                body = TicketPriorityChanged(ticket_id=ticket_id, old="low", new=raised, reason="override")
+                intake.append(escalation.event(ticket_id, body, at=at))
+            case "handoff":
+                handoff_id = new_id()
+                own.append(escalation.event(ticket_id, requested(ticket_id, handoff_id, at), at=at))
+                own.append(escalation.event(ticket_id, accepted(ticket_id, handoff_id), at=at + 20 * MINUTE))
+            case _:
+                new = random.choice(["open", "pending_customer", "on_hold", "resolved"])
+                reason = "third_party" if new == "on_hold" else None
+                body = TicketStatusChanged(ticket_id=ticket_id, old=status, new=new, hold_reason=reason)
+                intake.append(escalation.event(ticket_id, body, at=at))
+                status = new
+    return [intake, own]

@@ -11,7 +11,7 @@ from common.errors import InvalidInput
 from escalation.calendars.domain import Calendar, OpenHours, SpecialDay, check_calendar
 from escalation.calendars.public import list_holidays, list_regions
 from escalation.calendars.usecases import open_hours
-from tests.unit.sla.build import calendar, office
+from tests.support.clocks import calendar, office
 
 ZONES = (
     "Europe/Vienna",

@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from escalation.sla.proof import print_proof, prove
-from tests.unit.sla.build import Story, book, created, inbound, moved, office, outbound, policy, prioritised
+from tests.support.clocks import Story, book, created, inbound, moved, office, outbound, policy, prioritised
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "clocks.md"
 

@@ -10,7 +10,7 @@ from contracts.intake import TicketUpdated
 from contracts.words import Change
 from escalation.sla.clocks import judge
 from escalation.sla.domain import DEFAULT_POLICY_ID, OPEN_STATES, Clock
-from tests.unit.sla.build import (
+from tests.support.clocks import (
     HOUR,
     MINUTE,
     MONDAY,

@@ -19,7 +19,7 @@ from escalation.sla.domain import Book, Clock
 from escalation.sla.fold import fold
 from escalation.sla.proof import print_proof, prove
 from escalation.sla.telling import UNTOLD, Occasion, Told, take_away, tell
-from tests.unit.sla.build import (
+from tests.support.clocks import (
     HOUR,
     MINUTE,
     MONDAY,

@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StrictInt, field_validator
+from pydantic import Field, StrictInt, field_validator
 
-from common.web import CommandModel, ResponseModel
+from common.web import CommandModel, Moment, ResponseModel
 from escalation.calendars.domain import WEEKDAYS, Calendar, Span, SpecialDay
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ def _within_reach(moment: datetime) -> datetime:
 class AddBody(CommandModel):
     """Where to begin, and how much open time is to pass; `version` of the calendar, by default the newest."""
 
-    start: Annotated[AwareDatetime, Field(alias="from")]
+    start: Annotated[Moment, Field(alias="from")]
     seconds: Seconds
     version: Annotated[StrictInt, Field(ge=1, le=2**31 - 1)] | None = None
 
@@ -102,8 +102,8 @@ class AddBody(CommandModel):
 class BetweenBody(CommandModel):
     """Between what to count open time; `version` of the calendar, by default the newest."""
 
-    start: Annotated[AwareDatetime, Field(alias="from")]
-    end: Annotated[AwareDatetime, Field(alias="to")]
+    start: Annotated[Moment, Field(alias="from")]
+    end: Annotated[Moment, Field(alias="to")]
     version: Annotated[StrictInt, Field(ge=1, le=2**31 - 1)] | None = None
 
     _reach = field_validator("start", "end")(_within_reach)

@@ -1,4 +1,4 @@
-"""Calendars, a book and events to fold: what the tests of clocks share."""
+"""What the tests of clocks share: calendars, policies, and stories of tickets as their producers tell them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
