@@ -1,12 +1,13 @@
 """Runs from end to end: clocks and events begin them, their steps notify, raise and hand over, and help ends them."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from common.ids import new_id
-from contracts.escalation import SlaBreached
+from contracts.escalation import HandoffDeclined, HandoffExpired, SlaBreached
 from contracts.intake import MessageAdded, TicketStatusChanged
 from contracts.routing import AgentPresenceChanged, WorkUnroutable
 from escalation.escalations.policy import DEFAULT_ID
@@ -242,3 +243,47 @@ async def test_what_is_told_carries_its_cause(escalation: Escalation) -> None:
     await escalation.apply(event)
     [row] = await escalation.sql("select headers from event where type like '%escalation.started%'")
     assert str(event.id).encode() in bytes(row.headers)
+
+
+async def test_a_handoff_that_nobody_took_calls_for_help_and_one_of_a_runs_own_does_not(escalation: Escalation) -> None:
+    ticket_id, _, _ = await owned(escalation)
+    body = HandoffExpired(ticket_id=ticket_id, handoff_id=new_id(), from_agent_id=None)
+    await escalation.tell(ticket_id, body)
+    await turn(escalation)
+    assert await words(escalation, ticket_id) == ["started", "step_fired"]
+    [started] = await escalation.bodies(ticket_id, "escalation.started")
+    assert started.trigger == "handoff"
+
+    other, _, _ = await owned(escalation)
+    await turn(escalation, 61 * MINUTE)
+    [handoff] = await escalation.bodies(other, "handoff.requested")
+    declined = HandoffDeclined(
+        ticket_id=other, handoff_id=handoff.handoff_id, from_agent_id=None, reason_code="nobody_left"
+    )
+    await escalation.tell(other, declined)
+    await turn(escalation)
+    assert (await words(escalation, other)).count("started") == 1
+
+
+async def test_several_processes_take_each_step_once(escalation: Escalation) -> None:
+    tickets = [(await owned(escalation))[0] for _ in range(5)]
+    escalation.clock.move(46 * MINUTE)
+    await escalation.fire_due()
+    await escalation.hear_ourselves()
+    await asyncio.gather(*(escalation.fire_due() for _ in range(6)))
+    for ticket_id in tickets:
+        assert await words(escalation, ticket_id) == ["started", "step_fired"]
+    assert len(await messages(escalation)) == len(tickets)
+
+
+async def test_no_step_follows_the_end_however_the_two_race(escalation: Escalation) -> None:
+    tickets = [(await owned(escalation))[0] for _ in range(8)]
+    escalation.clock.move(46 * MINUTE)
+    await escalation.fire_due()
+    await escalation.hear_ourselves()
+    ends = [escalation.tell(each, TicketStatusChanged(ticket_id=each, old="open", new="resolved")) for each in tickets]
+    await asyncio.gather(escalation.fire_due(), *ends, escalation.fire_due())
+    for ticket_id in tickets:
+        told = await words(escalation, ticket_id)
+        assert told in (["started", "stopped"], ["started", "step_fired", "stopped"])
+    assert await messages(escalation) == []

@@ -33,7 +33,6 @@ _LEVEL_REASONS = {
     Trigger.MANUAL: "manual",
     Trigger.UNROUTABLE: "unroutable",
     Trigger.HANDOFF: "handoff",
-    Trigger.SURVEY: "survey",
 }
 _HANDOFF_REASONS = {Trigger.SLA: Reason.BREACH}
 

@@ -20,13 +20,12 @@ BREACH_PERCENT = 100
 
 
 class Trigger(StrEnum):
-    """Why a run began. `survey` is for a customer's bad score."""
+    """Why a run began."""
 
     SLA = "sla"
     MANUAL = "manual"
     UNROUTABLE = "unroutable"
     HANDOFF = "handoff"
-    SURVEY = "survey"
 
 
 class RunState(StrEnum):

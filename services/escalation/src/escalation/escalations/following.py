@@ -1,6 +1,7 @@
 """Following events: which begin a run, which bring one nearer to its next step, and which make one needless."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -34,6 +35,7 @@ from escalation.escalations.domain import (
 )
 from escalation.escalations.keeping import Moved, keep
 from escalation.escalations.policy import Version, choose
+from escalation.handoffs.usecases import list_automatic
 from escalation.tickets.domain import FINISHED, Ticket
 from escalation.tickets.usecases import lock_tickets
 
@@ -52,6 +54,7 @@ CONCERNED = (
 _BEGINNING = frozenset(
     body.event_type for body in (HandoffDeclined, HandoffExpired, SlaBreached, SlaWarning, WorkUnroutable)
 )
+_REFUSED = (HandoffDeclined, HandoffExpired)
 _ENDS = {"ended": "met", "resolved": "resolved", "cancelled": "cancelled", "merged": "merged"}
 """What a run is told to have stopped by, by the reason of its clock's end; all others are `withdrawn`."""
 
@@ -62,6 +65,7 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
     Raises:
         msgspec.ValidationError: a body does not fit its type.
     """
+    told = [(event, body) for event in events if (body := decode_body(event)) is not None]
     ids = sorted({UUID(event.subject_id) for event in events})
     tickets = await lock_tickets(tx, ids)
     before = await store.lock_live(tx.connection, ids)
@@ -71,11 +75,12 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
         active=await store.list_active(tx.connection) if may_begin else (),
         runs={run.run_id: run for run in before},
         now=tx.now,
+        automatic=await list_automatic(
+            tx.connection, [body.handoff_id for _, body in told if isinstance(body, _REFUSED)]
+        ),
     )
-    for event in events:
-        body = decode_body(event)
-        if body is not None:
-            batch.follow(event, body)
+    for event, body in told:
+        batch.follow(event, body)
     known = {run.run_id: run for run in before}
     changed = [run for run_id, run in batch.runs.items() if run != known.get(run_id)]
     # A run's state is saved once, whatever happened to it in between; what is told of it keeps its order and causes.
@@ -84,12 +89,17 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
 
 @dataclass(kw_only=True)
 class _Batch:
-    """Runs of some tickets while events are followed."""
+    """Runs of some tickets while events are followed.
+
+    Attributes:
+        automatic: handoffs that runs asked for. Their end begins no run, or it would go on for ever.
+    """
 
     tickets: dict[UUID, Ticket]
     active: Sequence[Version]
     runs: dict[UUID, Run]
     now: datetime
+    automatic: AbstractSet[UUID]
     told: list[Moved] = field(default_factory=list[Moved])
 
     def follow(self, event: Event, body: Body) -> None:
@@ -111,7 +121,7 @@ class _Batch:
                 self._stop(event, self._of_ticket(ticket), body.new)
             case WorkUnroutable() if body.kind == "own" and ticket.owner_id is None:
                 self._begin(event, ticket, Trigger.UNROUTABLE)
-            case HandoffDeclined() | HandoffExpired():
+            case HandoffDeclined() | HandoffExpired() if body.handoff_id not in self.automatic:
                 self._begin(event, ticket, Trigger.HANDOFF)
             case AssignmentAssigned():
                 self._look_again(ticket)

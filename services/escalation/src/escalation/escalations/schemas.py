@@ -57,7 +57,7 @@ class VersionBody(CommandModel):
     """What a version of a policy says."""
 
     match: Match = Field(default_factory=dict)
-    triggers: Annotated[list[Trigger], Field(min_length=1, max_length=5)]
+    triggers: Annotated[list[Trigger], Field(min_length=1, max_length=4)]
     clocks: Annotated[list[ClockKindWord], Field(max_length=4, description="with sla; empty is every kind")] = Field(
         default_factory=list[ClockKindWord]
     )

@@ -17,7 +17,6 @@ _CAUSES: Mapping[Trigger, str] = {
     Trigger.MANUAL: "somebody asks for help",
     Trigger.UNROUTABLE: "no agent could ever take this ticket",
     Trigger.HANDOFF: "nobody took the handoff",
-    Trigger.SURVEY: "the customer is not content",
 }
 
 

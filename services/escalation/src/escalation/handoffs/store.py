@@ -70,6 +70,12 @@ async def lock_concerned(
     return [_load(row) for row in found.mappings()]
 
 
+async def list_made_by(connection: AsyncConnection, ids: Sequence[UUID], actor: str) -> frozenset[UUID]:
+    """Those of the given handoffs that this actor made."""
+    wanted = select(table.c.handoff_id).where(table.c.handoff_id.in_(ids), table.c.created_by == actor)
+    return frozenset(await connection.scalars(wanted))
+
+
 async def list_page(
     connection: AsyncConnection,
     *,

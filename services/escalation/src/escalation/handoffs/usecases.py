@@ -221,6 +221,11 @@ async def get_handoff(connection: AsyncConnection, handoff_id: UUID) -> Handoff:
     return await store.get_handoff(connection, handoff_id)
 
 
+async def list_automatic(connection: AsyncConnection, ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of the given handoffs that escalations asked for, not people."""
+    return await store.list_made_by(connection, ids, "service:escalation") if ids else frozenset()
+
+
 async def find_open(connection: AsyncConnection, ticket_id: UUID) -> Handoff | None:
     """The ticket's requested handoff."""
     return await store.find_open(connection, ticket_id)
