@@ -123,8 +123,16 @@ class Arena:
         return answers[-1] if answers else None
 
     async def withdraw(self, handoff: dict[str, Any]) -> httpx.Response:
+        """Withdraw; again as long as routing has not said what came of it."""
         headers = {**acting_for(handoff["from_agent_id"]), "If-Match": str(handoff["version"])}
-        return await self.escalation.post(f"/v1/handoffs/{handoff['id']}/withdraw", headers=headers)
+
+        async def answered() -> httpx.Response | None:
+            answer = await self.escalation.post(f"/v1/handoffs/{handoff['id']}/withdraw", headers=headers)
+            return None if answer.status_code == 503 else answer
+
+        answer = await eventually(answered, within=60)
+        assert answer is not None
+        return answer
 
     async def settled(self, handoff_id: str) -> dict[str, Any]:
         """The handoff when it waits for nobody any more."""

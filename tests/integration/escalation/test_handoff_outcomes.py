@@ -50,13 +50,16 @@ async def test_a_withdrawal_is_routings_to_confirm(floor: Floor) -> None:
     assert (await floor.told()).count("handoff.recalled") == 1
 
 
-async def test_a_withdrawal_says_so_where_routing_takes_its_time(floor: Floor) -> None:
+async def test_a_withdrawal_is_answered_neither_way_before_routing_has_spoken(floor: Floor) -> None:
     made = await floor.requested()
     answer = await floor.withdraw(made["id"], verdict="")
-    assert answer.status_code == 200
-    assert (answer.json()["state"], answer.json()["ending"]) == ("requested", "sender")
+    assert (answer.status_code, answer.json()["code"]) == (503, "undecided")
+    assert answer.headers["retry-after"] == "1"
+    shown = await floor.look(made["id"])
+    assert (shown["state"], shown["ending"]) == ("requested", "sender")
     await floor.dequeue(made["id"], "withdrawn")
-    assert (await floor.look(made["id"]))["state"] == "withdrawn"
+    again = await floor.command(made["id"], "withdraw", by=floor.owner)
+    assert (again.status_code, again.json()["state"]) == (200, "withdrawn")
 
 
 async def test_a_withdrawal_that_comes_too_late_is_refused_and_the_acceptance_stands(floor: Floor) -> None:

@@ -72,9 +72,10 @@ async def withdraw(database: Database, poll: LongPoll, origin: Origin, handoff_i
     """Take a request back, and wait for routing to say whether somebody was faster.
 
     Returns:
-        The handoff: withdrawn, or still requested with an `ending` where routing has not answered within 2 s.
+        The handoff when nobody accepted it.
     Raises:
-        See `usecases.withdraw_handoff`.
+        Unavailable: `undecided`: it is recalled, and routing has not said within 2 s what came of it; repeat.
+        Others: see `usecases.withdraw_handoff`.
     """
     async with database.begin(origin) as tx:
         handoff = await usecases.withdraw_handoff(tx, handoff_id, if_match=if_match)
@@ -85,9 +86,12 @@ async def withdraw(database: Database, poll: LongPoll, origin: Origin, handoff_i
         now = await _get(database, handoff_id)
         return now if now.state is not State.REQUESTED else None
 
-    handoff = await poll.until(settled, within=_WITHIN, every=_LOOK_EVERY) or await _get(database, handoff_id)
-    lifecycle.refuse_ended(handoff)
-    return handoff
+    outcome = await poll.until(settled, within=_WITHIN, every=_LOOK_EVERY)
+    if outcome is None:
+        # Neither yes nor no would be true yet.
+        raise Unavailable("the handoff is recalled; whether somebody was faster is not known yet", code="undecided")
+    lifecycle.refuse_ended(outcome)
+    return outcome
 
 
 async def _get(database: Database, handoff_id: UUID) -> Handoff:

@@ -192,7 +192,7 @@ def stepped_commands(peers: PeersSettings) -> APIRouter:
     ) -> HandoffShown:
         """Take the request back; 409 handoff_accepted where somebody was faster.
 
-        Waits up to 2 s for routing, which decides that. Still `requested` with an `ending`: it has not answered yet.
+        Waits up to 2 s for routing, which decides that. 503 undecided: it has not yet; repeat to hear it.
         """
         return _answer(response, await answering.withdraw(database, poll, origin, handoff_id, if_match=version))
 
