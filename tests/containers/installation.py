@@ -28,6 +28,7 @@ from tests.support.stack import ALL_SCOPES, SERVICES, Stack
 from tools.manifests.objects import Installation, Pod, pods_of
 
 _READY_S = 240.0
+_PUBLIC_URL = "FRONTLINE_FEEDBACK_PUBLIC_URL"
 _LOOPBACK_ONLY = {
     "options": {
         "com.docker.network.bridge.host_binding_ipv4": "127.0.0.1",
@@ -84,7 +85,13 @@ async def running_installation(images: Images, manifests: Installation, folder: 
     # Its reaper is an image of its own, which may not be there to be had; what is started here is removed here.
     testcontainers_config.ryuk_disabled = True
     with Network(docker_network_kw=_LOOPBACK_ONLY) as network:
-        around = Surroundings(network=network, config_maps=config_maps(manifests.everything), secrets=folder)
+        pages = free_ports(1)[0]
+        around = Surroundings(
+            network=network,
+            config_maps=config_maps(manifests.everything),
+            secrets=folder,
+            overridden={_PUBLIC_URL: f"http://127.0.0.1:{pages}"},
+        )
         kafka_host = _setting(around, "FRONTLINE_KAFKA_BOOTSTRAP").partition(":")[0]
         servers = await asyncio.to_thread(start_servers, images, network, kafka_host=kafka_host)
         stack = _describe(servers, folder)
@@ -182,6 +189,8 @@ def _start(stack: ContainedStack, manifests: Installation, around: Surroundings)
     for pod in (pod for manifest in manifests.running for pod in pods_of(manifest)):
         name = f"{pod.service}-{pod.component}"
         http, admin = free_ports(2)
+        if name == "feedback-api":  # where the links lead that customers get
+            http = int(around.overridden[_PUBLIC_URL].rpartition(":")[2])
         aliases = (pod.service,) if pod.component == "api" else ()  # the name of its Service
         stack.pods[name] = pod
         stack.containers[name] = contain(pod, around, aliases=aliases, ports={"http": http, "admin": admin}).start()

@@ -6,7 +6,7 @@ left out, except for requests of CPU, the priority among pods and the spread ove
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,13 @@ class Surroundings:
     Attributes:
         config_maps: name to variables.
         secrets: a folder with a folder for each Secret, a file for each of its keys.
+        overridden: variables that an overlay for these containers would set otherwise.
     """
 
     network: Network
     config_maps: Mapping[str, Mapping[str, str]]
     secrets: Path
+    overridden: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def config_maps(manifests: Sequence[Manifest]) -> dict[str, dict[str, str]]:
@@ -50,7 +52,8 @@ def contain(pod: Pod, around: Surroundings, *, aliases: Sequence[str], ports: Ma
     made = DockerContainer(container.document["image"], command=container.document["args"])
     made.with_name(f"frontline-tests-{around.network.name[:8]}-{name}")
     made.with_network(around.network).with_network_aliases(name, *aliases)
-    made.with_envs(**environment(container, around.config_maps))
+    variables = environment(container, around.config_maps)
+    made.with_envs(**variables | {name: text for name, text in around.overridden.items() if name in variables})
     _mount(made, container, around.secrets)
     for port in container.document.get("ports", ()):
         made.ports[f"{port['containerPort']}/tcp"] = (_LOOPBACK, ports[port["name"]])

@@ -1,7 +1,10 @@
 """A ticket's way through the platform in containers, and servers that restart under it."""
 
 import asyncio
+import os
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -147,6 +150,19 @@ async def test_the_whole_journey(stack: ContainedStack) -> None:
         await eventually(resolve, within=_PATIENCE_S)
     await shown(stack, ticket_id, status="resolved", routing_state="none")
     await answer_survey(stack, ticket_id)
+
+
+async def test_a_support_floor_plays_through_the_public_interfaces_alone(stack: ContainedStack) -> None:
+    addresses = {f"FRONTLINE_CLI_{service.upper()}_URL": url for service, url in stack.urls.items()}
+    demo = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("frontline"),
+        *("demo", "--tickets", "12", "--seed", "7"),
+        env={**os.environ, **addresses, "FRONTLINE_CLI_KEY": stack.key},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await demo.communicate()
+    assert demo.returncode == 0, f"{said.decode()[-5000:]}\n{stack.logs()}"
 
 
 async def test_nothing_is_lost_when_the_servers_restart(stack: ContainedStack) -> None:
