@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 
+from common.ids import new_id
 from contracts.envelope import Event
 from contracts.registry import decode_body
 from contracts.routing import AssignmentAssigned, AssignmentUnassigned
@@ -99,10 +100,19 @@ class Arena:
         return handoff
 
     async def accept(self, handoff: dict[str, Any], *, by_proxy: bool) -> httpx.Response:
-        acting = acting_for(handoff["offered_to"])
-        if by_proxy:
-            return await self.escalation.post(f"/v1/handoffs/{handoff['id']}/accept", headers=acting)
-        return await self.routing.post(f"/v1/offers/{handoff['offer_id']}/accept", headers=acting)
+        """The offered senior says yes, by escalation or to routing itself; again while a server is away."""
+        headers = {**acting_for(handoff["offered_to"]), "Idempotency-Key": str(new_id())}
+
+        async def answered() -> httpx.Response | None:
+            if by_proxy:
+                answer = await self.escalation.post(f"/v1/handoffs/{handoff['id']}/accept", headers=headers)
+            else:
+                answer = await self.routing.post(f"/v1/offers/{handoff['offer_id']}/accept", headers=headers)
+            return None if answer.status_code == 503 else answer
+
+        answer = await eventually(answered, within=60)
+        assert answer is not None
+        return answer
 
     async def take_when_offered(self, ticket_id: str) -> httpx.Response | None:
         """A senior who accepts whatever of this ticket is offered, until the handoff ends or its ticket does."""
