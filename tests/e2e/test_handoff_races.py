@@ -177,10 +177,9 @@ async def test_the_sender_leaves_while_it_is_offered(stack: Stack, leaves: str) 
     arena = await open_arena(stack, f"leaving-{leaves}")
     senders = [await arena.agent(f"sender-{n}", skill=f"{arena.name}-work-{n}") for n in range(ROUNDS)]
 
-    async def leave(ticket_id: str, sender: str) -> httpx.Response:
+    async def leave(ticket_id: str, sender: str, version: str) -> httpx.Response:
         if leaves == "deactivated":
             return await arena.routing.post(f"/v1/agents/{sender}/deactivate")
-        version = (await arena.routing.get(f"/v1/work-items/{ticket_id}")).headers["etag"]
         away = await arena.routing.put(f"/v1/agents/{sender}/presence", json={"presence": "away"})
         assert away.status_code == 200, away.text
         return await arena.routing.post(f"/v1/work-items/{ticket_id}/requeue", json={}, headers={"If-Match": version})
@@ -190,9 +189,11 @@ async def test_the_sender_leaves_while_it_is_offered(stack: Stack, leaves: str) 
         ticket_id = await arena.open_owned(number, sender, skill=f"{arena.name}-work-{number}")
         handoff_id = await arena.request(ticket_id, sender)
         handoff = await arena.offered(handoff_id)
+        # Decided before the race: whoever is overtaken by the acceptance must not requeue the receiver's ticket.
+        version = (await arena.routing.get(f"/v1/work-items/{ticket_id}")).headers["etag"]
         racers = {
             "accept": arena.accept(handoff, by_proxy=number % 3 == 0),
-            "leave": leave(ticket_id, sender),
+            "leave": leave(ticket_id, sender, version),
         }
         order = sorted(racers, reverse=bool(number % 2))
         found = await asyncio.gather(*(racers[name] for name in order))
