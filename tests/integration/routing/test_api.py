@@ -46,6 +46,7 @@ async def test_an_agent_is_registered_changed_and_listed(routing: Routing) -> No
     assert await routing.told(UUID(agent["agent_id"])) == [
         "agent.registered",
         "agent.skill_changed",
+        "agent.presence_changed",
         "agent.tier_changed",
         "agent.updated",
     ]

@@ -125,7 +125,7 @@ class Load:
 
 
 def register(agent: Agent) -> Change:
-    """A new agent, with the skills that come along."""
+    """A new agent, with the skills and the presence that come along."""
     entry = AgentRegistered(
         agent_id=agent.agent_id,
         tier=agent.tier,
@@ -137,7 +137,13 @@ def register(agent: Agent) -> Change:
         AgentSkillChanged(agent_id=agent.agent_id, skill=skill, old=0, new=level)
         for skill, level in sorted(agent.skills.items())
     )
-    return agent, (entry, *skills)
+    # Everybody counts as offline until told otherwise.
+    presence = ()
+    if agent.presence != "offline":
+        presence = (
+            AgentPresenceChanged(agent_id=agent.agent_id, old="offline", new=agent.presence, set_by="supervisor"),
+        )
+    return agent, (entry, *skills, *presence)
 
 
 def change_entry(agent: Agent, changes: EntryChanges) -> Change:
