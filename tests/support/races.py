@@ -1,7 +1,8 @@
 """A stage on which handoffs are raced: the racers, and what routing's tables and the topics say of it afterwards."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -71,6 +72,11 @@ class Arena:
             return ticket["owner_id"] == sender
 
         await eventually(owned, within=60)
+
+        async def drafted() -> bool:
+            return (await self.hand_over(ticket_id, sender, draft=True)).status_code == 201
+
+        await eventually(drafted, within=60)
         return ticket_id
 
     async def request(self, ticket_id: str, sender: str) -> str:
@@ -83,9 +89,14 @@ class Arena:
 
         return await eventually(requested, within=60)
 
-    async def hand_over(self, ticket_id: str, sender: str) -> httpx.Response:
+    async def hand_over(self, ticket_id: str, sender: str, *, draft: bool = False) -> httpx.Response:
         skills = [{"skill": f"{self.name}-senior", "level": 1, "hard_level": 1}]
-        body = {"reason_code": "needs_seniority", "to": {"tier": 3, "skills": skills}, "package": PACKAGE}
+        body = {
+            "reason_code": "needs_seniority",
+            "to": {"tier": 3, "skills": skills},
+            "package": PACKAGE,
+            "draft": draft,
+        }
         return await self.escalation.post(f"/v1/tickets/{ticket_id}/handoffs", json=body, headers=acting_for(sender))
 
     async def offered(self, handoff_id: str, *, to: str = "") -> dict[str, Any]:
@@ -119,8 +130,9 @@ class Arena:
         answers: list[httpx.Response] = []
 
         async def over() -> bool:
-            listed = (await self.escalation.get(f"/v1/tickets/{ticket_id}/handoffs")).json()["items"]
-            if listed and listed[0]["state"] not in ("draft", "requested"):
+            items = (await self.escalation.get(f"/v1/tickets/{ticket_id}/handoffs")).json()["items"]
+            listed = [each for each in items if each["requested_at"]]
+            if listed and listed[0]["state"] != "requested":
                 return True
             if listed and listed[0]["offer_id"]:
                 # The list may be a moment behind: an offer that has ended is refused, and the next one is shown soon.
@@ -185,26 +197,22 @@ def acting_for(agent: str) -> dict[str, str]:
     return {"Support-Actor": f"agent:{agent}"}
 
 
-async def open_arena(stack: Stack, name: str, *, seniors: int = 1) -> Arena:
-    ids = [
-        await register_agent(
-            stack, f"{name}-senior-{n}", tier=3, skills={f"{name}-senior": 5}, max_weight=1000, max_offers=20
-        )
-        for n in range(seniors)
-    ]
-    return Arena(
-        stack=stack,
-        name=name,
-        intake=stack.client("intake"),
-        routing=stack.client("routing"),
-        escalation=stack.client("escalation"),
-        seniors=ids,
-    )
-
-
-async def close_arena(arena: Arena) -> None:
-    for client in (arena.intake, arena.routing, arena.escalation):
-        await client.aclose()
+@asynccontextmanager
+async def open_arena(stack: Stack, name: str, *, seniors: int = 1) -> AsyncGenerator[Arena]:
+    """An arena with so many seniors, who alone have its senior skill."""
+    async with stack.client("intake") as intake, stack.client("routing") as routing, stack.client("escalation") as own:
+        ids = [
+            await register_agent(
+                stack,
+                f"{name}-senior-{number}",
+                tier=3,
+                skills={f"{name}-senior": 5},
+                max_weight=1000,
+                max_offers=20,
+            )
+            for number in range(seniors)
+        ]
+        yield Arena(stack=stack, name=name, intake=intake, routing=routing, escalation=own, seniors=ids)
 
 
 async def outcomes_of(stack: Stack, rounds: Sequence[Round]) -> dict[str, str]:
