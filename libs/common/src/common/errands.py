@@ -13,8 +13,8 @@ from common.errors import Unavailable
 from common.lifecycle import spawn
 
 _log = logging.getLogger(__name__)
-_POLL_S = (0.005, 0.08)
-"""Shortest and longest pause between looks that find nothing; doubled each time."""
+_SHORTEST_S = 0.005
+_LONGEST_S = 0.08
 _ABSENCE_S = 0.5
 
 
@@ -37,6 +37,7 @@ async def run_errands(
     carry_out: Callable[[E], Awaitable[None]],
     beat: Callable[[], None],
     stop: asyncio.Event,
+    longest_pause_s: float = _LONGEST_S,
 ) -> None:
     """Claim and carry out until `stop` is set; then what is under way ends first. An absent database is waited for.
 
@@ -44,6 +45,7 @@ async def run_errands(
         lanes: how many may be under way at once in each lane.
         claim: gets the free places of each lane that has some, and takes at most so many due rows.
         carry_out: does one and settles it; an exception ends the process.
+        longest_pause_s: between looks that find nothing; from 5 ms it is doubled each time.
     """
     busy: Counter[str] = Counter()
     ended = asyncio.Event()
@@ -55,7 +57,7 @@ async def run_errands(
             busy[errand.lane] -= 1
             ended.set()
 
-    pause = _POLL_S[0]
+    pause = _SHORTEST_S
     async with asyncio.TaskGroup() as group:
         while not stop.is_set():
             beat()
@@ -70,7 +72,7 @@ async def run_errands(
             for errand in claimed:
                 busy[errand.lane] += 1
                 spawn(group, do(errand), name="errand")
-            pause = _POLL_S[0] if claimed else min(pause * 2, _POLL_S[1])
+            pause = _SHORTEST_S if claimed else min(pause * 2, longest_pause_s)
             await _pause(pause, stop, ended)
 
 

@@ -19,7 +19,7 @@ from common.settings import PeersSettings
 from common.transaction import Origin
 
 _log = logging.getLogger(__name__)
-_MARGIN = timedelta(seconds=30)
+_MARGIN = timedelta(seconds=15)
 """How much longer than one attempt a lease is: for the settling, which may wait for locks."""
 _SETTLING_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
 _GAUGE_S = 5.0

@@ -22,6 +22,8 @@ from escalation.notifications.usecases import settle_claimed
 
 _log = logging.getLogger(__name__)
 _CONCURRENCY = 8
+_LONGEST_PAUSE_S = 0.5
+"""Who waits for mail does not see half a second."""
 _LEASE = timedelta(seconds=90) + 2 * max(mailing.TIMEOUT, posting.TIMEOUT)
 """A conversation with a mail server has several steps, each with its own limit, and one limit over all."""
 _LIMIT = timedelta(seconds=60)
@@ -64,6 +66,7 @@ class Notifier:
             carry_out=self._carry_out,
             beat=beat,
             stop=stop,
+            longest_pause_s=_LONGEST_PAUSE_S,
         )
 
     async def _claim(self, room: Mapping[str, int]) -> Sequence[Claimed]:
