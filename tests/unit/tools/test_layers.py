@@ -93,7 +93,7 @@ def test_the_tree_keeps_every_contract_and_each_kind_is_planted(house: House) ->
 
 
 def _kind(contract: str) -> str:
-    return re.sub(r"\b(intake|routing|common|contracts|devstack)(\.\w+)*", "_", contract)
+    return re.sub(r"\b(intake|routing|escalation|feedback|common|contracts|devstack)(\.\w+)*", "_", contract)
 
 
 def _assert_refused(house: House, fault: str) -> None:
