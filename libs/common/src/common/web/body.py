@@ -16,6 +16,8 @@ MAX_NESTING = 32
 """Levels of arrays and objects; no body of ours needs more than eight."""
 
 
+MAX_FORM_BYTES = 32 * 1024
+"""Of a form, or of JSON in its place: whoever sends one may be anybody."""
 MAX_FIELDS = 50
 """Fields of one form."""
 FORM = "application/x-www-form-urlencoded"

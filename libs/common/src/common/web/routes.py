@@ -21,7 +21,7 @@ from common.outbox import flush_events
 from common.transaction import Origin, Transaction
 from common.web import idempotency
 from common.web.access import ANYBODY, NeedsScope, Public, actor_of
-from common.web.body import read_form, read_json
+from common.web.body import MAX_FORM_BYTES, read_form, read_json
 from common.web.context import Edge, RequestContext, context_of, edge_of
 from common.web.dependencies import connection_of, submission_of
 from common.web.idempotency import Claim
@@ -107,11 +107,14 @@ class CommandRoute(ScopedRoute):
         self.takes_form = asks_for(self.dependant, submission_of)
 
     async def read_body(self, request: Request, edge: Edge) -> Request:
-        """The request with its body read, where the endpoint takes one."""
-        limit = self.max_body_size or edge.settings.max_body
+        """The request with its body read, where the endpoint takes one.
+
+        FastAPI's own limit of a route is not used: it would answer in plain text.
+        """
+        limit = edge.settings.max_body
         within_s = edge.settings.body_timeout.total_seconds()
         if self.takes_form:
-            return await read_form(request, max_bytes=limit, within_s=within_s)
+            return await read_form(request, max_bytes=min(limit, MAX_FORM_BYTES), within_s=within_s)
         if self.body_field is not None:
             return await read_json(request, max_bytes=limit, within_s=within_s)
         return request

@@ -22,9 +22,6 @@ from feedback.surveys.schemas import AmendmentBody, SheetShown, SubmissionBody, 
 ANYBODY = public(show_refusal)
 Token = Annotated[str, Path(min_length=1, max_length=200, description="the secret of the link")]
 Languages = Annotated[str, Header(alias="accept-language", max_length=4_000)]
-_MAX_BODY = 32 * 1024
-"""Bytes: a form spends up to twelve on one character of a comment."""
-
 _FORM = "application/x-www-form-urlencoded"
 _HTML: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _PROBLEM: dict[str, Any] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -84,7 +81,6 @@ async def probe_survey_page(
 @commands.post(
     "/{token}/response",
     dependencies=[ANYBODY],
-    max_body_size=_MAX_BODY,
     openapi_extra=_body(SubmissionBody, "application/json", _FORM),
     responses=_refusals(_MEANINGS | _BODY_MEANINGS) | {303: {"description": "A form was taken; back to the page"}},
 )
@@ -102,7 +98,6 @@ async def answer_survey(
 @commands.patch(
     "/{token}/response",
     dependencies=[ANYBODY],
-    max_body_size=_MAX_BODY,
     openapi_extra=_body(AmendmentBody, "application/json"),
     responses=_refusals(_MEANINGS | _BODY_MEANINGS),
 )
@@ -118,7 +113,6 @@ async def amend_survey_answer(
 @commands.post(
     "/{token}/opt-out",
     dependencies=[ANYBODY],
-    max_body_size=_MAX_BODY,
     responses=_refusals(_MEANINGS | _BODY_MEANINGS) | {200: {"content": _HTML}},
 )
 async def opt_out_of_surveys(
