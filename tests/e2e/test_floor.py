@@ -9,7 +9,7 @@ from tests.support.floor import check_floor, play
 from tests.support.servers import Servers
 from tests.support.stack import running_stack
 
-TICKETS = int(os.environ.get("FLOOR_TICKETS", "100"))
+TICKETS = int(os.environ.get("FLOOR_TICKETS", "60"))
 SEED = int(os.environ.get("FLOOR_SEED", "7"))
 
 

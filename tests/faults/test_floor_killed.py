@@ -13,7 +13,7 @@ from tests.support.floor import check_floor, play
 from tests.support.servers import Servers
 from tests.support.stack import SERVICES, Stack, running_stack
 
-TICKETS = int(os.environ.get("FLOOR_TICKETS", "80"))
+TICKETS = int(os.environ.get("FLOOR_TICKETS", "50"))
 KILLS = 12
 
 

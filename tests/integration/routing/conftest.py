@@ -333,3 +333,14 @@ def public_reply(ticket_id: UUID, agent_id: UUID) -> MessageAdded:
         awaits_customer=False,
         ack_only=False,
     )
+
+
+async def owned(routing: Routing, **given: object) -> tuple[UUID, UUID]:
+    """A ticket and the entry agent who owns it; nobody else is there yet."""
+    decider = await routing.decider()
+    owner = await routing.agent()
+    ticket = await routing.open(**given)
+    await decider.decide_once()
+    await decider.stop()
+    assert await routing.owner(ticket) == owner
+    return ticket, owner

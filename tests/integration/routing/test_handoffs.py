@@ -1,44 +1,24 @@
 """Handoffs: work beside the ticket's own, always offered, that ends in a new owner or in none."""
 
 from datetime import timedelta
-from uuid import UUID
 
-import pytest
-
-from common.ids import new_id
 from contracts.escalation import (
     EscalationLevelChanged,
-    HandoffDeclined,
-    HandoffExpired,
     HandoffRecalled,
-    HandoffWithdrawn,
 )
-from contracts.intake import TicketClassified, TicketPriorityChanged, TicketUpdated
+from contracts.intake import TicketPriorityChanged, TicketUpdated
 from contracts.routing import (
     AssignmentAccepted,
     AssignmentAssigned,
     AssignmentOffered,
     AssignmentUnassigned,
-    WorkDequeued,
     WorkEnqueued,
     WorkUnroutable,
 )
 from contracts.words import Change
 from routing.work import usecases
 from routing.work.item import FOR_EVER
-from routing.work.offering import OfferEnded
-from tests.integration.routing.conftest import Routing, handoff_request, needs
-
-
-async def owned(routing: Routing, **given: object) -> tuple[UUID, UUID]:
-    """A ticket and the entry agent who owns it; nobody else is there yet."""
-    decider = await routing.decider()
-    owner = await routing.agent()
-    ticket = await routing.open(**given)
-    await decider.decide_once()
-    await decider.stop()
-    assert await routing.owner(ticket) == owner
-    return ticket, owner
+from tests.integration.routing.conftest import Routing, handoff_request, needs, owned
 
 
 async def test_the_owner_stays_until_a_receiver_accepts(routing: Routing) -> None:
@@ -186,86 +166,6 @@ async def test_a_handoff_never_goes_below_what_the_ticket_asks_but_a_return_may(
     await decider.decide_once()
     assert await routing.accept(back) == owner
     assert await routing.owner(ticket) == owner
-
-
-@pytest.mark.parametrize(
-    ("ended", "reason"),
-    [
-        (HandoffWithdrawn, "withdrawn"),
-        (HandoffDeclined, "declined"),
-        (HandoffExpired, "expired"),
-        (HandoffRecalled, "withdrawn"),
-    ],
-)
-async def test_what_escalation_ends_is_taken_back(routing: Routing, ended: type, reason: str) -> None:
-    ticket, owner = await owned(routing)
-    mid = await routing.agent(tier=2)
-    decider = await routing.decider()
-    handoff = await routing.hand_over(ticket)
-    await decider.decide_once()
-    offer_id, _ = await routing.offer(handoff)
-    words = {HandoffWithdrawn: {"reason": "sender"}, HandoffRecalled: {"reason": "sender"}}
-    more = {HandoffDeclined: {"reason_code": "declined"}}
-    body = ended(
-        ticket_id=ticket, handoff_id=handoff, from_agent_id=owner, **words.get(ended, {}), **more.get(ended, {})
-    )
-    await routing.tell(ticket, body)
-    await routing.tell(ticket, body)
-    last = (await routing.bodies(ticket))[-1]
-    assert isinstance(last, WorkDequeued)
-    assert (last.kind, last.handoff_id, last.reason) == ("handoff", handoff, reason)
-    assert (await routing.told(ticket))[-2] == "assignment.offer_rescinded"
-    with pytest.raises(OfferEnded):
-        async with routing.begin() as tx:
-            await usecases.accept_offer(tx, offer_id)
-    assert await routing.owner(ticket) == owner
-    assert await routing.load(mid) == 0
-    assert await routing.violations() == {}
-
-
-@pytest.mark.parametrize("reason", ["declined", "expired", "resolved"])
-async def test_a_recall_says_how_it_ends(routing: Routing, reason: str) -> None:
-    ticket, owner = await owned(routing)
-    handoff = await routing.hand_over(ticket)
-    await routing.tell(
-        ticket, HandoffRecalled(ticket_id=ticket, handoff_id=handoff, from_agent_id=owner, reason=reason)
-    )
-    last = (await routing.bodies(ticket))[-1]
-    assert isinstance(last, WorkDequeued)
-    assert last.reason == (reason if reason != "resolved" else "withdrawn")
-
-
-async def test_the_end_of_the_ticket_ends_its_handoff(routing: Routing) -> None:
-    ticket, _ = await owned(routing)
-    mid = await routing.agent(tier=2)
-    decider = await routing.decider()
-    handoff = await routing.hand_over(ticket)
-    await decider.decide_once()
-    await routing.move(ticket, "open", "resolved")
-    assert (await routing.work(handoff)).item.state == "done"
-    assert await routing.load(mid) == 0
-    assert (await routing.told(ticket))[-4:] == [
-        "assignment.unassigned",
-        "work.dequeued",
-        "assignment.offer_rescinded",
-        "work.dequeued",
-    ]
-    assert await routing.violations() == {}
-
-
-async def test_a_request_that_comes_late_or_for_a_stranger_ends_at_once(routing: Routing) -> None:
-    ticket, _ = await owned(routing)
-    await routing.move(ticket, "open", "resolved")
-    handoff = await routing.hand_over(ticket)
-    stranger = handoff_request(new_id(), sender=new_id(), at=routing.clock.now())
-    await routing.tell(stranger.ticket_id, stranger)
-    for told, of, reason in (
-        ((await routing.bodies(ticket))[-1], handoff, "resolved"),
-        ((await routing.bodies(stranger.ticket_id))[-1], stranger.handoff_id, "withdrawn"),
-    ):
-        assert isinstance(told, WorkDequeued)
-        assert (told.kind, told.handoff_id, told.reason) == ("handoff", of, reason)
-    assert await routing.sql("select 1 from handoff_item") == []
 
 
 async def test_a_repeated_request_changes_nothing_and_a_second_one_ends_the_first(routing: Routing) -> None:
@@ -418,72 +318,3 @@ async def test_the_receiver_sees_what_is_offered(routing: Routing) -> None:
     assert (shown["handoff"], shown["assignment"]["method"]) == (None, "handoff")
     [decision, _] = (await routing.http.get(f"/v1/work-items/{ticket}/decisions")).json()["items"]
     assert (decision["kind"], decision["handoff_id"]) == ("handoff", str(handoff))
-
-
-async def test_escalation_raises_the_tier_and_nothing_lowers_it(routing: Routing) -> None:
-    ticket, owner = await owned(routing)
-    waiting = await routing.open(skills_hint=needs(net=1))
-    decider = await routing.decider()
-    await decider.decide_once()
-    for each in (ticket, waiting):
-        raised = EscalationLevelChanged(ticket_id=each, old=0, new=1, tier_required=3, reason="breach")
-        await routing.tell(each, raised, raised)
-    assert await routing.owner(ticket) == owner
-    assert [(await routing.work(each)).item.tier_required for each in (ticket, waiting)] == [3, 3]
-    enqueued = (await routing.bodies(waiting))[-1]
-    assert isinstance(enqueued, WorkEnqueued)
-    assert (enqueued.cause, enqueued.tier_required) == ("escalated", 3)
-    assert (await routing.told(waiting)).count("work.enqueued") == 2
-
-    classified = TicketClassified(
-        ticket_id=waiting, category="x", component="", skills_required=needs(net=1), tier_required=1, by="agent"
-    )
-    await routing.tell(waiting, classified)
-    lower = EscalationLevelChanged(ticket_id=waiting, old=1, new=0, tier_required=1, reason="manual")
-    await routing.tell(waiting, lower)
-    assert (await routing.work(waiting)).item.tier_required == 3
-    senior = await routing.agent(tier=3, skills={"net": 1})
-    await routing.agent(tier=2, skills={"net": 1})
-    await decider.decide_once()
-    assert await routing.owner(waiting) == senior
-
-
-async def test_escalation_takes_an_offer_back_that_is_below_it(routing: Routing) -> None:
-    await routing.offer_mode()
-    entry = await routing.agent()
-    decider = await routing.decider()
-    ticket = await routing.open()
-    await decider.decide_once()
-    senior = await routing.agent(tier=3)
-    await routing.tell(ticket, EscalationLevelChanged(ticket_id=ticket, old=0, new=1, tier_required=2, reason="manual"))
-    await decider.decide_once()
-    assert (await routing.offer(ticket))[1] == senior
-    assert await routing.load(entry) == 0
-    assert (await routing.told(ticket))[2:] == ["assignment.offer_rescinded", "work.enqueued", "assignment.offered"]
-
-
-async def test_an_escalation_that_is_heard_before_its_ticket_counts(routing: Routing) -> None:
-    created = routing.created()
-    ticket = UUID(created.subject_id)
-    await routing.tell(ticket, EscalationLevelChanged(ticket_id=ticket, old=0, new=1, tier_required=3, reason="manual"))
-    assert await routing.told(ticket) == []
-    await routing.apply(created)
-    assert (await routing.work(ticket)).item.tier_required == 3
-
-
-async def test_a_reopened_ticket_goes_to_its_last_owner_if_there_is_room(routing: Routing) -> None:
-    decider = await routing.decider()
-    last = await routing.agent(tier=3)
-    ticket, full = await routing.open(), await routing.open(priority="urgent")
-    await decider.decide_once()
-    await routing.agent(tier=1, skills={"net": 1})
-    for each in (ticket, full):
-        await routing.move(each, "open", "resolved")
-        await routing.move(each, "resolved", "open")
-    await routing.sql("update agent set max_weight = 4, facts_version = facts_version + 1 where agent_id = :a", a=last)
-    again = await routing.take_over()
-    await again.decide_once()
-    owners = {await routing.owner(ticket), await routing.owner(full)}
-    assert last in owners
-    assert len(owners) == 2
-    assert (await routing.work(ticket)).item.preferred is None

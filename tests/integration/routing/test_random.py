@@ -7,12 +7,14 @@ from uuid import UUID
 import pytest
 
 from common.errors import Refused
+from contracts.escalation import EscalationLevelChanged, HandoffRecalled
 from contracts.intake import TicketPriorityChanged
+from contracts.routing import AssignmentAssigned, WorkDequeued
 from routing.queues.domain import CATCH_ALL_ID
 from routing.queues.usecases import change_queue, get_queue
 from routing.work import pulling, usecases
 from routing.work.decider import Decider
-from tests.integration.routing.conftest import Routing, needs
+from tests.integration.routing.conftest import Routing, handoff_request, needs
 
 STEPS = 150
 SKILL_SETS = ({}, {"net": 3}, {"billing": 2}, {"net": 1, "billing": 1})
@@ -27,10 +29,11 @@ class Walk:
         self.agents = agents
         self.chance = random.Random(seed)  # noqa: S311 - a test's dice
         self.tickets: dict[UUID, str] = {}
+        self.handoffs: dict[UUID, UUID] = {}
         self.happenings = (
             *(self.open, self.open, self.move, self.move, self.decide, self.decide),
             *(self.prioritise, self.by_hand, self.hand_back, self.presence, self.answer),
-            *(self.reply, self.pull, self.mode, self.wait),
+            *(self.reply, self.pull, self.mode, self.wait, self.hand_over, self.hand_over, self.recall, self.escalate),
         )
 
     async def step(self) -> None:
@@ -90,9 +93,41 @@ class Walk:
             word = self.chance.choice(["online", "online", "away", "offline"])
             await usecases.set_presence(tx, self.chance.choice(self.agents), word, set_by="agent")
 
+    async def hand_over(self) -> None:
+        if not self.tickets:
+            return
+        ticket = self.chance.choice(sorted(self.tickets))
+        named = self.chance.choice([None, *self.agents])
+        request = handoff_request(
+            ticket,
+            sender=await self.routing.owner(ticket),
+            at=self.routing.clock.now(),
+            tier_required=self.chance.choice([1, 2, 3]),
+            to_agent_id=named,
+            only_agent=self.chance.random() < 0.3,
+            excluded=tuple(self.chance.sample(self.agents, self.chance.choice([0, 0, 1]))),
+        )
+        self.handoffs[request.handoff_id] = ticket
+        await self.routing.tell(ticket, request)
+
+    async def recall(self) -> None:
+        if self.handoffs:
+            handoff = self.chance.choice(sorted(self.handoffs))
+            ticket = self.handoffs[handoff]
+            recalled = HandoffRecalled(ticket_id=ticket, handoff_id=handoff, from_agent_id=None, reason="sender")
+            await self.routing.tell(ticket, recalled)
+
+    async def escalate(self) -> None:
+        if self.tickets:
+            ticket = self.chance.choice(sorted(self.tickets))
+            tier = self.chance.choice([1, 2])
+            raised = EscalationLevelChanged(ticket_id=ticket, old=0, new=1, tier_required=tier, reason="manual")
+            await self.routing.tell(ticket, raised)
+
     async def answer(self) -> None:
-        rows = await self.routing.sql("select offer_id from offer where state = 'open' order by offer_id limit 1")
-        for row in rows:
+        rows = await self.routing.sql("select offer_id from offer where state = 'open' order by offer_id")
+        if rows:
+            row = self.chance.choice(rows)
             async with self.routing.begin() as tx:
                 if self.chance.random() < 0.6:
                     await usecases.accept_offer(tx, row.offer_id)
@@ -135,8 +170,19 @@ async def test_invariants_hold_after_every_step(routing: Routing, seed: int) -> 
     assert await routing.violations() == {}
     [row] = await routing.sql("select count(*) as n from routing_input")
     assert row.n == 0
+    await check_handoffs(routing, walk)
     unexplained = await routing.sql(
-        "select 1 from assignment a where method = 'auto' "
+        "select 1 from assignment a where (method = 'auto' or handoff_id is not null) "
         "and not exists (select from decision d where d.decision_id = a.decision_id)"
     )
     assert unexplained == []
+
+
+async def check_handoffs(routing: Routing, walk: Walk) -> None:
+    """Every handoff goes on, or has one end, which was told once."""
+    for handoff, ticket in walk.handoffs.items():
+        ends = 0
+        for body in await routing.bodies(ticket):
+            ends += isinstance(body, AssignmentAssigned | WorkDequeued) and body.handoff_id == handoff
+        rows = await routing.sql("select state from handoff_item where handoff_id = :id", id=handoff)
+        assert ends == (0 if rows and rows[0].state != "done" else 1)
