@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from routing.work.domain import GUARD_TURN, AgentFacts, Decision, Policy, WorkFacts
+from routing.work.domain import FOREVER, GUARD_TURN, AgentFacts, Decision, Policy, WorkFacts
 from routing.work.engine import Engine
 from tests.unit.engine.build import agent, at, need, number, ticket
 
@@ -227,3 +227,73 @@ def test_an_override_load_takes_nothing_new() -> None:
     engine = engine_with([agent(1, capacity=2, load=3)])
 
     assert arrive(engine, ticket(10), 0) is None
+
+
+def test_the_preferred_agent_is_asked_first_whatever_the_tier() -> None:
+    engine = engine_with([agent(1, capacity=3, skills={"net": 5}), agent(2, tier=3, idle_since=9), agent(3, tier=2)])
+
+    engine.put_work(ticket(10, preferred=2), at(0))
+    (decision,) = engine.decide(at(0))
+
+    assert (number(decision.agent_id), decision.cost.preference) == (2, 0)
+    assert decision.runner_up == UUID(int=1)
+    assert decision.margin is not None
+    assert decision.margin > 0
+
+
+def test_the_preferred_agent_is_passed_over_who_cannot_take_it() -> None:
+    others = [agent(1), agent(3, tier=2)]
+    cannot = (agent(2, present=False), agent(2, load=1), agent(2, skills={}), agent(2, offers_left=0))
+
+    for preferred in cannot:
+        assert arrive(engine_with([preferred, *others]), ticket(10, preferred=2), 0) == 1
+    excluded = ticket(10, preferred=2, excluded={UUID(int=2): at(10)})
+    assert arrive(engine_with([agent(2), *others]), excluded, 0) == 1
+    assert arrive(engine_with(others), ticket(10, preferred=2), 0) == 1
+
+
+def test_a_freed_agent_pulls_what_prefers_another_one_who_is_full() -> None:
+    full, freed = agent(1, load=1), agent(2, load=1)
+    engine = engine_with([full, freed])
+    arrive(engine, ticket(10, preferred=1), 0)
+
+    (decision,) = free(engine, freed, 1)
+
+    assert (number(decision.agent_id), decision.cost.preference) == (2, 3_000_000)
+
+
+def test_only_the_preferred_agent_is_asked_where_that_is_said() -> None:
+    engine = engine_with([agent(1), agent(2, load=1)])
+    work = ticket(10, preferred=2, only_preferred=True)
+
+    assert arrive(engine, work, 0) is None
+    assert engine.unroutable(work.work_id) is None
+    funnel = engine.explain(work.work_id, at(1)).funnel
+    assert (funnel.team, funnel.not_excluded, funnel.capacity) == (2, 1, 0)
+    assert [number(d.agent_id) for d in free(engine, agent(2, load=1), 1)] == [2]
+
+
+def test_who_is_excluded_for_ever_does_not_count_among_those_who_could_ever_take_it() -> None:
+    engine = engine_with([agent(1), agent(2, present=False)])
+    declined = ticket(10, excluded={UUID(int=1): FOREVER})
+    assert arrive(engine, declined, 0) is None
+    assert engine.unroutable_changes() == []
+    both = ticket(10, excluded={UUID(int=1): FOREVER, UUID(int=2): FOREVER})
+    assert arrive(engine, both, 1) is None
+    assert engine.unroutable_changes() == [(both.work_id, ("an agent who is not excluded",))]
+
+    engine.put_agent(agent(3, present=False), at(2))
+    engine.decide(at(2))
+
+    assert engine.unroutable_changes() == [(both.work_id, ())]
+
+
+def test_the_only_agent_who_leaves_makes_it_unroutable_at_once() -> None:
+    engine = engine_with([agent(1), agent(2, present=False)])
+    work = ticket(10, preferred=2, only_preferred=True)
+    arrive(engine, work, 0)
+
+    engine.remove_agent(UUID(int=2))
+    engine.decide(at(1))
+
+    assert engine.unroutable_changes() == [(work.work_id, (f"agent {UUID(int=2)}",))]
