@@ -14,6 +14,9 @@ from devstack.demo.tally import Tally
 _OVER = frozenset({"accepted", "declined", "expired", "withdrawn", "returned", "completed"})
 _LOST = frozenset({"offer_ended", "not_offered", "not_your_offer", "handoff_state", "handoff_accepted", "work_done"})
 
+_NOT_HEARD_YET = frozenset({"not_found", "not_owner"})
+"""What escalation says of a ticket or an owner that it has not heard of yet."""
+
 
 @dataclass(kw_only=True)
 class Staff:
@@ -99,16 +102,15 @@ class Desk:
         self.staff.tally.note("messages")
 
     async def command(self, owner: Agent, verb: str, body: Mapping[str, object] | None = None) -> JsonObject:
-        """Give the ticket a command on its present version; anew where it moved meanwhile."""
+        """Give the ticket a command on its present version; anew where it moved, or is not shown as it is yet."""
         person = self.staff.person(owner)
-        key = self.key(verb)
 
         async def once() -> JsonObject | None:
             ticket = await person.get("intake", f"/v1/tickets/{self.ticket_id}")
             path = f"/v1/tickets/{self.ticket_id}/{verb}"
-            version = ticket["version"]
             try:
-                return await person.send("intake", path, body or {}, key=f"{key}-{version}", version=version)
+                # A refusal is remembered under its key, so that each attempt has its own.
+                return await person.send("intake", path, body or {}, key=self.key(verb), version=ticket["version"])
             except Refused as refused:
                 if refused.code not in ("stale_version", "handoff_open", "assignee_required"):
                     raise
@@ -155,7 +157,17 @@ class Desk:
             },
         }
         path = f"/v1/tickets/{self.ticket_id}/handoffs"
-        handoff = await self.staff.person(owner).send("escalation", path, body, key=self.key("handoff"))
+        person = self.staff.person(owner)
+
+        async def once() -> JsonObject | None:
+            try:
+                return await person.send("escalation", path, body, key=self.key("handoff"))
+            except Refused as refused:
+                if refused.code not in _NOT_HEARD_YET:
+                    raise
+                return None
+
+        handoff = await until(once, what=f"a handoff of {self.ticket_id}")
         self.staff.tally.note("handoffs requested")
         return handoff
 
