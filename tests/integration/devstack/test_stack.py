@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from devstack.plans import SERVICES
 from devstack.stack import Stack
 from devstack.state import read_state
 from devstack.supervisor import read_status
@@ -88,7 +89,7 @@ def test_secrets_are_readable_by_their_owner_only(command: Command) -> None:
 def test_a_second_start_says_so_and_prints_the_same(command: Command) -> None:
     again = command.run("up")
     assert "runs already" in again.stderr
-    assert f"key      {(command.folder / 'development-key').read_text().strip()}" in again.stdout
+    assert f"key         {(command.folder / 'development-key').read_text().strip()}" in again.stdout
     other_shape = command.run("up", "--split", expect=1)
     assert "stop it first" in other_shape.stderr
 
@@ -120,7 +121,7 @@ def test_a_killed_supervisor_is_replaced_with_its_services(command: Command) -> 
 
 def test_the_status_tells_every_part(command: Command) -> None:
     parts = {part["name"]: part["state"] for part in json.loads(command.run("status", "--json").stdout)}
-    assert parts == {"PostgreSQL": "running", "Kafka": "running", "intake": "running", "routing": "running"}
+    assert parts == dict.fromkeys(("PostgreSQL", "Kafka", *SERVICES), "running")
 
 
 def test_data_survive_a_stop_and_api_and_worker_can_run_apart(command: Command) -> None:

@@ -43,4 +43,5 @@ def test_an_unknown_check_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_checks_are_those_that_the_house_promises() -> None:
-    assert set(check.CHECKS) == {"types", "lint", "format", "layers", "rules", "words", "documents", "settings"}
+    promised = {"types", "lint", "format", "layers", "rules", "words", "documents", "settings", "manifests"}
+    assert set(check.CHECKS) == promised
