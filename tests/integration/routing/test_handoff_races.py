@@ -1,14 +1,12 @@
 """Whoever comes first with a handoff: never two owners, never none, and exactly one end of the handoff is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 import pytest
 
-from common.errors import Refused
 from common.transaction import Transaction
 from contracts.escalation import HandoffRecalled
 from contracts.intake import TicketStatusChanged
@@ -19,9 +17,8 @@ from routing.queues.usecases import change_queue, get_queue
 from routing.work import usecases
 from routing.work.decider import Decider
 from tests.integration.routing.conftest import Routing
-from tests.support.eventually import eventually
+from tests.integration.routing.overlapping import Step, attempt, overlap
 
-Step = Callable[[Transaction], Awaitable[object]]
 ROUNDS = 6
 
 
@@ -91,36 +88,11 @@ class Scene:
 
     async def attempt(self, step: Step) -> bool:
         """Do it in a transaction of its own; False where it was refused."""
-        try:
-            async with self.routing.begin() as tx:
-                await step(tx)
-        except Refused:
-            return False
-        return True
+        return await attempt(self.routing, step)
 
     async def overlap(self, first: Step, second: Step) -> bool:
-        """The second begins when the first has done everything but commit. Returns whether the second was let."""
-        done = asyncio.Event()
-
-        async def hold() -> None:
-            async with self.routing.begin() as tx:
-                await first(tx)
-                done.set()
-                await eventually(self.somebody_waits, within=10)
-
-        async def follow() -> bool:
-            await done.wait()
-            return await self.attempt(second)
-
-        _, let = await asyncio.gather(hold(), follow())
-        return let
-
-    async def somebody_waits(self) -> bool:
-        """Whether some connection to this database waits for a lock."""
-        rows = await self.routing.sql(
-            "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        )
-        return bool(rows)
+        """The second meets the first's locks. Returns whether the second was let."""
+        return await overlap(self.routing, first, second)
 
 
 @pytest.fixture

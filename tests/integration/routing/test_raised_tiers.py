@@ -1,15 +1,17 @@
 """Raised tiers and preferred agents: what escalation and an earlier owner mean to a ticket's own work."""
 
+from functools import partial
 from uuid import UUID
 
-from contracts.escalation import (
-    EscalationLevelChanged,
-)
+import pytest
+
+from common.transaction import Transaction
+from contracts.envelope import Event
+from contracts.escalation import EscalationLevelChanged
 from contracts.intake import TicketClassified
-from contracts.routing import (
-    WorkEnqueued,
-)
+from contracts.routing import WorkEnqueued
 from tests.integration.routing.conftest import Routing, needs, owned
+from tests.integration.routing.overlapping import overlap
 
 
 async def test_escalation_raises_the_tier_and_nothing_lowers_it(routing: Routing) -> None:
@@ -61,6 +63,36 @@ async def test_an_escalation_that_is_heard_before_its_ticket_counts(routing: Rou
     assert await routing.told(ticket) == []
     await routing.apply(created)
     assert (await routing.work(ticket)).item.tier_required == 3
+
+
+@pytest.mark.parametrize("first", ["intake", "escalation"])
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_news_of_both_services_about_a_ticket_wait_for_each_other(
+    routing: Routing, first: str, is_known: bool
+) -> None:
+    """They come by different topics, so two processes may read them at once: neither undoes what the other says."""
+    created = routing.created()
+    ticket = UUID(created.subject_id)
+    news = created
+    if is_known:
+        await routing.apply(created)
+        body = TicketClassified(
+            ticket_id=ticket, category="x", component="", skills_required=needs(net=1), tier_required=1, by="agent"
+        )
+        news = routing.event(ticket, body)
+    raised = routing.event(
+        ticket, EscalationLevelChanged(ticket_id=ticket, old=0, new=1, tier_required=3, reason="manual")
+    )
+    [handler] = routing.service.handlers
+
+    async def hear(tx: Transaction, *, event: Event) -> None:
+        await handler.apply(tx, [event])
+
+    steps = [partial(hear, event=news), partial(hear, event=raised)]
+    assert await overlap(routing, *(steps if first == "intake" else reversed(steps)))
+    item = (await routing.work(ticket)).item
+    assert item.tier_required == 3
+    assert [need.skill for need in item.needs] == (["net"] if is_known else [])
 
 
 async def test_a_reopened_ticket_goes_to_its_last_owner_if_there_is_room(routing: Routing) -> None:
