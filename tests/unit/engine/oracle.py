@@ -187,9 +187,9 @@ class Oracle:
         """The waiting tickets."""
         return list(self._works.values())
 
-    def looked_at(self, work: WorkFacts) -> int:
-        """When `decide` last saw the ticket; the latest time if it did not yet."""
-        return self._looked_at.get(work.work_id, self._latest)
+    def looked_at(self, work: WorkFacts, now: int) -> int:
+        """When `decide` last saw the ticket; `now` if it did not yet, or its decision was undone."""
+        return self._looked_at.get(work.work_id, now)
 
     def standing(self, work: WorkFacts, now: int) -> tuple[int, int, frozenset[UUID]]:
         """All of a ticket that changes with time alone: ring, band, who is excluded."""

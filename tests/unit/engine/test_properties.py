@@ -268,7 +268,7 @@ def test_the_engine_decides_as_the_oracle_and_keeps_the_invariants(history: list
         for event in happened:
             world.happen(event)
             unroutable &= set(world.waiting)
-        rings = {work.work_id: oracle.standing(work, oracle.looked_at(work))[0] for work in oracle.works}
+        rings = {work.work_id: oracle.standing(work, oracle.looked_at(work, world.now))[0] for work in oracle.works}
         decisions, expected = world.decide()
         assert decisions == expected
         check_decisions(world, decisions)

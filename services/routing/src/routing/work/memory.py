@@ -14,7 +14,7 @@ from routing.queues.domain import Queue
 from routing.queues.usecases import list_queues
 from routing.work import store
 from routing.work.deciding import Known, Notes
-from routing.work.domain import Decision, Policy, WorkFacts
+from routing.work.domain import RING_EXACT, Decision, Policy, WorkFacts
 from routing.work.engine import Engine
 from routing.work.facts import agent_facts, work_facts
 from routing.work.item import WorkItem
@@ -44,6 +44,7 @@ class Memory:
         self._missing: dict[UUID, tuple[str, ...]] = {}
         self._told_missing: dict[UUID, tuple[str, ...]] = {}
         self._unexpected: set[UUID] = set()
+        self._undone: set[UUID] = set()
 
     @property
     def known(self) -> Known:
@@ -139,11 +140,22 @@ class Memory:
         for work_id, ring in self.engine.relaxed():
             if work_id in self._facts:
                 self._relaxed[work_id] = (ring, self._facts[work_id])
+        self._look_at_undone(now)
         for work_id, missing in self.engine.unroutable_changes():
             if work_id in self._facts:
                 self._missing[work_id] = missing
         self._compare_missing({decision.work_id for decision in decisions})
         return decisions
+
+    def _look_at_undone(self, now: int) -> None:
+        """The engine takes what was undone as new, so it does not notice a ring that opened meanwhile."""
+        for work_id in self._undone & self._facts.keys():
+            facts = self._facts[work_id]
+            ring = Stages(facts, Targets(_POLICY, facts.tau)).find_ring(now)
+            if ring > RING_EXACT:
+                # Where it was announced before, it is not told again.
+                self._relaxed[work_id] = (ring, facts)
+        self._undone.clear()
 
     def _compare_missing(self, decided: set[UUID]) -> None:
         """An engine made anew does not know what its predecessor told: what became routable meanwhile is news too."""
@@ -168,6 +180,7 @@ class Memory:
     def undo(self, decisions: Sequence[Decision]) -> None:
         """The last decisions were not committed."""
         self.engine.undo(decisions)
+        self._undone |= {decision.work_id for decision in decisions}
         self.given.append(("undone", len(decisions)))
 
     def committed(self, decisions: Sequence[Decision], notes: Notes, versions: Mapping[UUID, int]) -> None:
