@@ -11,7 +11,7 @@ from testcontainers.core.network import Network
 
 from tests.containers.images import Images
 from tests.support.eventually import eventually
-from tests.support.ports import listening_ports
+from tests.support.ports import free_ports
 
 POSTGRES_ALIAS = "postgresql"
 _INSIDE = 9092
@@ -70,7 +70,7 @@ def start_servers(images: Images, network: Network, *, kafka_host: str) -> Conta
     Args:
         kafka_host: the name by which the services' settings call Kafka.
     """
-    postgres_port, kafka_port = listening_ports(2)
+    postgres_port, kafka_port = free_ports(2)
     password = secrets.token_hex(16)
     postgres = DockerContainer(images.postgres, command="postgres -c max_connections=400")
     postgres.with_env("POSTGRES_PASSWORD", password)

@@ -19,7 +19,7 @@ from devstack.servers import EmbeddedServers, UsualPorts, start_both
 from tests.support.directory import new_ticket, open_directory
 from tests.support.eventually import eventually
 from tests.support.fold import fold
-from tests.support.ports import listening_ports
+from tests.support.ports import free_ports
 from tests.support.servers import Servers
 from tests.support.stack import Stack, running_stack
 from tests.support.topics import first_appearances, read_topic
@@ -32,8 +32,7 @@ class OwnServers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Not from the range that clients' own ends get: one of ours, calling a dead server, would take its port.
-        postgres, kafka, controller = listening_ports(3)
+        postgres, kafka, controller = free_ports(3)
         self._usual = UsualPorts(postgres=postgres, kafka=kafka, controller=controller)
         started = start_both(self._servers(), progress=Silent(), cancel=Cancel())
         self.addresses = Servers(postgres_url=started.postgres_url, kafka_bootstrap=started.kafka_bootstrap)

@@ -5,19 +5,11 @@ import socket
 from contextlib import ExitStack
 
 _BELOW_EPHEMERAL = range(20_000, 30_000)
+"""A port from the range that the system gives to the near ends of connections may be taken before we listen on it."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Free ports of the loopback address, all different. Held open together, so that no two are the same."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def listening_ports(count: int) -> list[int]:
-    """Like `free_ports`, but below the range from which the system takes the near ends of outgoing connections."""
+    """Free ports of the loopback address, all different, and none that an outgoing connection may take meanwhile."""
     found: list[int] = []
     with ExitStack() as held:
         for port in random.sample(_BELOW_EPHEMERAL, len(_BELOW_EPHEMERAL)):
