@@ -153,8 +153,8 @@ class Escalation:
         await self.tell(body.ticket_id, body)
         return body.ticket_id
 
-    async def own(self, ticket_id: UUID, agent_id: UUID, *, tier: int = 1) -> UUID:
-        """Let an agent own a ticket; returns the assignment."""
+    def assigned(self, ticket_id: UUID, agent_id: UUID, *, tier: int = 1) -> Event:
+        """That an agent owns a ticket, as routing tells it now."""
         body = AssignmentAssigned(
             ticket_id=ticket_id,
             assignment_id=new_id(),
@@ -163,8 +163,11 @@ class Escalation:
             method="auto",
             weight=2,
         )
-        await self.tell(ticket_id, body)
-        return body.assignment_id
+        return self.event(ticket_id, body)
+
+    async def own(self, ticket_id: UUID, agent_id: UUID, *, tier: int = 1) -> None:
+        """Let an agent own a ticket."""
+        await self.apply(self.assigned(ticket_id, agent_id, tier=tier))
 
     async def fire_due(self) -> int:
         """What the timer task does with everything that is due now."""

@@ -228,6 +228,25 @@ async def test_work_that_nobody_could_take_calls_the_leads_until_somebody_owns_i
     assert await words(escalation, ticket_id) == ["started", "step_fired", "completed"]
 
 
+async def test_an_owner_who_is_heard_of_late_is_told_and_is_no_help(escalation: Escalation) -> None:
+    """A person who sees the owner in intake may call for help before the assignment has arrived here."""
+    owner = await online(escalation, tier=1)
+    ticket_id = await escalation.open()
+    assigned = escalation.assigned(ticket_id, owner)
+    escalation.clock.move(MINUTE)
+    called = await escalation.http.post(f"/v1/tickets/{ticket_id}/escalate", json={"reason": "On stage."})
+    assert called.status_code == 201, called.text
+    await escalation.apply(assigned)
+    await turn(escalation)
+    assert (await words(escalation, ticket_id))[-1] == "step_fired"
+    [message] = await messages(escalation)
+    assert str(owner) in message.body["body"]
+
+    await escalation.own(ticket_id, await online(escalation, tier=2), tier=2)
+    await turn(escalation)
+    assert (await words(escalation, ticket_id))[-1] == "completed"
+
+
 async def test_an_unroutable_handoff_is_not_the_tickets_own_trouble(escalation: Escalation) -> None:
     ticket_id, _, _ = await owned(escalation)
     body = WorkUnroutable(ticket_id=ticket_id, waited_s=5, missing=(), kind="handoff", handoff_id=new_id())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +12,16 @@ from escalation.escalations.domain import (
     Run,
     RunState,
     acknowledge,
+    hear_owner,
     hurry,
-    look_again,
     mark,
     stop,
 )
 from escalation.escalations.policy import Action, Step, Version
 from escalation.escalations.stepping import Look, advance, plain_time
 from tests.unit.escalations.build import START, notify, run_of, version_of
+
+OWNER = UUID(int=4)
 
 steps = st.one_of(
     st.builds(notify, st.integers(0, 60)),
@@ -47,7 +50,7 @@ class Happening:
 happenings = st.lists(
     st.builds(
         Happening,
-        what=st.sampled_from(["look", "look", "look", "mark", "ack", "hurry", "stop", "again"]),
+        what=st.sampled_from(["look", "look", "look", "mark", "ack", "hurry", "stop", "owned"]),
         minutes=st.integers(0, 40),
         percent=st.sampled_from([50, 75, 90, 100]),
         unreachable=st.frozensets(st.integers(1, 5)),
@@ -88,8 +91,8 @@ def test_no_step_twice_none_after_the_end_and_never_stuck(version: Version, stor
 def _happen(run: Run, happening: Happening, version: Version, now: datetime) -> Run:
     if happening.what == "mark":
         return mark(run, happening.percent, at=now)
-    if happening.what == "again":
-        return look_again(run, at=now)
+    if happening.what == "owned":
+        return hear_owner(run, OWNER, since=now, at=now)
     if run.state not in LIVE:
         return run
     if happening.what == "ack":

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from common.ids import new_id
 from contracts.escalation import EscalationStepFired
 from escalation.escalations.domain import (
     Run,
@@ -11,8 +12,8 @@ from escalation.escalations.domain import (
     RunState,
     Trigger,
     acknowledge,
+    hear_owner,
     hurry,
-    look_again,
     mark,
     raised_tier,
     stop,
@@ -145,13 +146,21 @@ def test_a_person_gets_the_next_step_at_once_but_only_that_one() -> None:
     assert [fired.number for fired in once_more.fired] == [3]
 
 
+def test_an_owner_from_before_the_run_is_who_owned_it_then() -> None:
+    run, early, late = run_of(trigger=Trigger.MANUAL), new_id(), new_id()
+    heard = hear_owner(run, early, since=moment(-1), at=moment(1))
+    assert (heard.owner_at_start, heard.generation) == (early, run.generation + 1)
+    after = hear_owner(heard, late, since=moment(2), at=moment(3))
+    assert (after.owner_at_start, after.due_at) == (early, heard.due_at)
+
+
 def test_what_has_ended_stays_as_it_is() -> None:
     version = version_of(notify())
     ended, told = stop(run_of(), "met", at=moment(1))
     assert told[0].reason == "met"
     assert stop(ended, "resolved", at=moment(2)) == (ended, ())
     assert mark(ended, 90, at=moment(2)) == ended
-    assert look_again(ended, at=moment(2)) == ended
+    assert hear_owner(ended, new_id(), since=START, at=moment(2)) == ended
     assert look(ended, version, 2).run == ended
     for command in (
         lambda: acknowledge(ended, by="agent:x", at=moment(2), until=moment(3)),

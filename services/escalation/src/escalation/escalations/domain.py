@@ -234,9 +234,17 @@ def end(run: Run, state: RunState, *, at: datetime, reason: str = "") -> Run:
     return replace(run, state=state, due_at=None, ended_at=at, end_reason=reason, generation=run.generation + 1)
 
 
-def look_again(run: Run, *, at: datetime) -> Run:
-    """The run, to be looked at by its timer; one that has ended stays as it is."""
-    return _look_again(run, at=at) if run.is_live else run
+def hear_owner(run: Run, owner_id: UUID, *, since: datetime, at: datetime) -> Run:
+    """The run after the news of an owner, to be looked at by its timer; one that has ended stays as it is.
+
+    Args:
+        since: when they became the owner. An owner from before the run, who is heard of only now, is no help that came.
+        at: when it is heard.
+    """
+    if not run.is_live:
+        return run
+    known = replace(run, owner_at_start=owner_id) if since < run.started_at else run
+    return _look_again(known, at=at)
 
 
 def _look_again(run: Run, *, at: datetime) -> Run:

@@ -28,7 +28,7 @@ from escalation.escalations.domain import (
     Run,
     RunState,
     Trigger,
-    look_again,
+    hear_owner,
     mark,
     stop,
     tell_started,
@@ -124,7 +124,7 @@ class _Batch:
             case HandoffDeclined() | HandoffExpired() if body.handoff_id not in self.automatic:
                 self._begin(event, ticket, Trigger.HANDOFF)
             case AssignmentAssigned():
-                self._look_again(ticket)
+                self._hear_owner(event, ticket, body)
             case _:
                 return
 
@@ -163,11 +163,11 @@ class _Batch:
             self.runs[run.run_id] = stopped
             self._tell(event, stopped, told)
 
-    def _look_again(self, ticket: Ticket) -> None:
+    def _hear_owner(self, event: Event, ticket: Ticket, body: AssignmentAssigned) -> None:
         """Somebody took the ticket: that may be what a run was for, or whom a held one waited for."""
         for run in self._of_ticket(ticket):
             if run.trigger is not Trigger.SLA or run.state is RunState.HELD:
-                self.runs[run.run_id] = look_again(run, at=self.now)
+                self.runs[run.run_id] = hear_owner(run, body.agent_id, since=event.time, at=self.now)
 
     def _of_clock(self, clock_id: UUID) -> list[Run]:
         return [run for run in self.runs.values() if run.clock_id == clock_id and run.is_live]
