@@ -131,34 +131,33 @@ async def test_a_peer_that_is_away_slow_or_cuts_the_line_costs_the_other_nothing
         writer.close()
 
     [closed] = free_ports(1)
-    cutting = await asyncio.start_server(cut, "127.0.0.1", 0)
-    silent = await asyncio.start_server(never, "127.0.0.1", 0)
-    ports = {
-        "ConnectError": closed,
-        "ReadError": cutting.sockets[0].getsockname()[1],
-        "timeout": silent.sockets[0].getsockname()[1],
-    }
-    for fault, port in ports.items():
-        calling.heard.clear()
-        async with running(lambda stop, port=port: calling.run(
-            stop, intake_url=f"http://127.0.0.1:{port}", timeout=timedelta(milliseconds=300)
-        )):  # fmt: skip
-            await calling.add(*(calling.call() for _ in range(20)))
-            await calling.add(calling.call(service="routing"))
+    async with (
+        await asyncio.start_server(cut, "127.0.0.1", 0) as cutting,
+        await asyncio.start_server(never, "127.0.0.1", 0) as silent,
+    ):
+        await _fail_at(calling, closed, "ConnectError")
+        await _fail_at(calling, cutting.sockets[0].getsockname()[1], "ReadError")
+        await _fail_at(calling, silent.sockets[0].getsockname()[1], "timeout")
 
-            async def routing_heard() -> bool:
-                return any(outcome.call.service == "routing" for outcome in calling.heard)
 
-            await eventually(routing_heard, within=0.25)
-            await eventually(lambda: _failed(calling, 20))
-        faults = {outcome.fault for outcome in calling.heard if not outcome.ok}
-        assert all(found.startswith(fault) or fault == "ReadError" for found in faults), faults
-        assert all(outcome.status is None and not outcome.is_final for outcome in calling.heard if not outcome.ok)
-        async with calling.database.begin(ORIGIN) as tx:
-            await tx.connection.execute(text("delete from outgoing_call"))
-    for server in (cutting, silent):
-        server.close()
-        await server.wait_closed()
+async def _fail_at(calling: Calling, port: int, fault: str) -> None:
+    """Calls to an intake at this port all fail, by `fault` or a cut line; one to routing is heard of in between."""
+    calling.heard.clear()
+    away = {"intake_url": f"http://127.0.0.1:{port}", "timeout": timedelta(seconds=1.5)}
+    async with running(lambda stop: calling.run(stop, **away)):
+        await calling.add(*(calling.call() for _ in range(10)))
+        await calling.add(calling.call(service="routing"))
+
+        async def routing_heard() -> bool:
+            return any(outcome.call.service == "routing" for outcome in calling.heard)
+
+        await eventually(routing_heard, within=1.4)
+        await eventually(lambda: _failed(calling, 10))
+    faults = {outcome.fault for outcome in calling.heard if not outcome.ok}
+    assert all(found.startswith(fault) or fault == "ReadError" for found in faults), faults
+    assert all(outcome.status is None and not outcome.is_final for outcome in calling.heard if not outcome.ok)
+    async with calling.database.begin(ORIGIN) as tx:
+        await tx.connection.execute(text("delete from outgoing_call"))
 
 
 async def _failed(calling: Calling, number: int) -> bool:
