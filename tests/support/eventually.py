@@ -29,5 +29,5 @@ async def eventually(check: Callable[[], Awaitable[Value]], *, within: float = 1
         except AssertionError as unmet:
             last = unmet
         if time.monotonic() > limit:
-            raise AssertionError(f"not true within {within} s; the last check gave {last!r}")
+            raise AssertionError(f"not true within {within} s; the last check gave {last}")
         await asyncio.sleep(_PAUSE_S)

@@ -175,7 +175,7 @@ async def test_nobody_there_holds_the_step_until_somebody_comes(escalation: Esca
     assert await words(escalation, ticket_id) == ["started", "held"]
     body = AgentPresenceChanged(agent_id=owner, old="offline", new="online", set_by="agent")
     await escalation.tell(owner, body)
-    await turn(escalation, MINUTE)
+    await turn(escalation)
     assert await words(escalation, ticket_id) == ["started", "held", "step_fired"]
 
 

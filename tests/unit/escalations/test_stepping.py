@@ -109,16 +109,38 @@ def test_nobody_there_holds_it_is_told_once_and_somebody_who_comes_is_told() -> 
     still = look(held.run, version, 1, unreachable={1})
     assert (names(still), still.run.state) == ([], RunState.HELD)
     there = look(still.run, version, 2)
-    assert (names(there), there.run.state, there.run.held_step) == (["step_fired"], RunState.RUNNING, 0)
+    assert (names(there), there.run.state, there.run.owed) == (["step_fired"], RunState.RUNNING, ())
+    assert there.run.due_at == moment(60)
 
 
-def test_a_held_step_is_left_for_the_next_one_when_that_is_due() -> None:
-    version = version_of(notify(), Step(after_s=600, action=Action.RAISE_TIER))
-    held = look(run_of(), version, 9.5, unreachable={1}).run
-    assert held.due_at == moment(10)
-    left = look(held, version, 10, unreachable={1})
-    assert [fired.number for fired in left.fired] == [2]
-    assert left.run.state is RunState.EXHAUSTED
+def test_a_step_that_nobody_could_hear_holds_up_no_other_and_is_made_up_for() -> None:
+    version = version_of(notify(), Step(after_s=0, action=Action.RAISE_PRIORITY), notify(9))
+    held = look(run_of(), version, 0, unreachable={1})
+    assert ([fired.number for fired in held.fired], names(held)) == ([2], ["held", "step_fired"])
+    assert (held.run.state, held.run.owed, held.run.due_at) == (RunState.HELD, (1,), moment(1))
+    late = look(held.run, version, 9, unreachable={1})
+    assert ([fired.number for fired in late.fired], late.run.state, late.run.due_at) == ([3], RunState.HELD, moment(10))
+    heard = look(late.run, version, 11)
+    assert ([fired.number for fired in heard.fired], heard.run.state) == ([1], RunState.EXHAUSTED)
+
+
+def test_what_a_round_owes_is_asked_anew_by_the_next_one() -> None:
+    version = version_of(notify(), rounds=1, repeat_after_s=600)
+    held = look(run_of(), version, 0, unreachable={1}).run
+    assert held.due_at == moment(1)
+    second = look(held, version, 10, unreachable={1})
+    assert (names(second), second.run.round, second.run.owed) == (["round_repeated", "held"], 2, (1,))
+    assert names(look(second.run, version, 11)) == ["step_fired", "exhausted"]
+
+
+def test_what_is_owed_rests_while_somebody_has_taken_notice_and_goes_when_it_is_needless() -> None:
+    version = version_of(notify(when="unroutable"), notify(60))
+    held = look(run_of(), version, 0, unreachable={1}, is_unowned=True).run
+    acked, _ = acknowledge(held, by="agent:x", at=moment(1), until=moment(30))
+    resting = look(acked, version, 5, is_unowned=True)
+    assert (list(resting.fired), resting.run.state, resting.run.due_at) == ([], RunState.ACKNOWLEDGED, moment(30))
+    owned = look(resting.run, version, 30)
+    assert (list(owned.fired), owned.run.owed, owned.run.state) == ([], (), RunState.RUNNING)
 
 
 def test_unroutable_steps_are_passed_over_once_somebody_owns_the_ticket() -> None:

@@ -51,6 +51,15 @@ _CLEAR = text(
     )
     """
 )
+_HASTEN = text(
+    """
+    update timer set due_at = :now where kind = :kind and aggregate_id in (
+      select aggregate_id from timer
+      where kind = :kind and aggregate_id = any(cast(:ids as uuid[])) and due_at > :now
+      order by aggregate_id for update
+    )
+    """
+)
 _DUE = text(
     """
     select kind, aggregate_id, due_at from timer
@@ -123,6 +132,15 @@ async def clear_timers(tx: Transaction, kind: str, aggregate_ids: Sequence[UUID]
     """Remove timers of this kind; those that are not set are no error. Lock the aggregates first."""
     if aggregate_ids:
         await tx.connection.execute(_CLEAR, {"kind": kind, "ids": list(aggregate_ids)})
+
+
+async def hasten_timers(tx: Transaction, kind: str, aggregate_ids: Sequence[UUID]) -> None:
+    """Let timers of this kind be due now, their generation unchanged; those that are not set stay so.
+
+    For aggregates that are not locked: they are looked at when the timer fires. Nothing else may be locked after it.
+    """
+    if aggregate_ids:
+        await tx.connection.execute(_HASTEN, {"kind": kind, "ids": list(aggregate_ids), "now": tx.now})
 
 
 async def run_timers(

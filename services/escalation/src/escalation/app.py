@@ -8,6 +8,7 @@ from common.service import Role, Service
 from escalation.agents.consumers import HANDLER as AGENTS
 from escalation.calendars import api as calendars
 from escalation.escalations import api as escalations
+from escalation.escalations.consumers import AGENTS as ARRIVALS
 from escalation.escalations.consumers import HANDLER as ESCALATIONS
 from escalation.escalations.doing import CALL_KINDS as ESCALATION_CALLS
 from escalation.escalations.timers import step_timer
@@ -57,7 +58,7 @@ def build(settings: EscalationSettings) -> Service:
             escalations.reads,
             notifications.reads,
         ],
-        handlers=[TICKETS, AGENTS, CLOCKS, HANDOFFS, ESCALATIONS],
+        handlers=[TICKETS, AGENTS, CLOCKS, HANDOFFS, ESCALATIONS, ARRIVALS],
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
         consumes=("intake", "routing", "escalation", "feedback"),
         gather=timedelta(milliseconds=100),

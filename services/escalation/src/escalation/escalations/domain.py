@@ -1,7 +1,7 @@
 """An escalation run: one policy's steps for one cause of one ticket, and where they are.
 
-States: `running` takes steps as they become due, `acknowledged` rests until a time-out, `held` waits because a step has
-nobody to reach. The others are ends: `stopped`, `exhausted`, `completed`.
+States: `running` takes steps as they become due, `acknowledged` rests until a time-out, `held` goes on like `running`
+and owes a step that has nobody to reach. The others are ends: `stopped`, `exhausted`, `completed`.
 """
 
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ class Run:
         round_started_at: what `after_s` counts from.
         stepped_at: when the last step was taken, None before the first.
         forced: a person wants the next step now, whatever it waits for.
-        held_step: the step that was told as held, 0 if none.
+        owed: steps of this round that were due and had nobody to reach; they are made up for as soon as somebody comes.
         due_at: when to look again; None: at the next event.
         generation: raised at every change, so that a late timer changes nothing; `version` counts commands.
     """
@@ -104,7 +104,7 @@ class Run:
     next_step: int = 1
     stepped_at: datetime | None = None
     forced: bool = False
-    held_step: int = 0
+    owed: tuple[int, ...] = ()
     ack_until: datetime | None = None
     acked_by: str = ""
     generation: int = 1

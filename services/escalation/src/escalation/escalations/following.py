@@ -8,6 +8,7 @@ from uuid import UUID
 
 from common.backbone.consumer import caused_by
 from common.ids import new_id
+from common.timers import hasten_timers
 from common.transaction import Transaction
 from contracts.envelope import Event
 from contracts.escalation import (
@@ -21,7 +22,7 @@ from contracts.escalation import (
 )
 from contracts.intake import TicketStatusChanged
 from contracts.registry import Body, decode_body
-from contracts.routing import AssignmentAssigned, WorkUnroutable
+from contracts.routing import AgentPresenceChanged, AgentRegistered, AssignmentAssigned, WorkUnroutable
 from escalation.escalations import store
 from escalation.escalations.domain import (
     BREACH_PERCENT,
@@ -33,7 +34,7 @@ from escalation.escalations.domain import (
     stop,
     tell_started,
 )
-from escalation.escalations.keeping import Moved, keep
+from escalation.escalations.keeping import STEP_TIMER, Moved, keep
 from escalation.escalations.policy import Version, choose
 from escalation.handoffs.usecases import list_automatic
 from escalation.tickets.domain import FINISHED, Ticket
@@ -51,9 +52,11 @@ CONCERNED = (
     TicketStatusChanged,
     WorkUnroutable,
 )
+ARRIVALS = (AgentPresenceChanged, AgentRegistered)
 _BEGINNING = frozenset(
     body.event_type for body in (HandoffDeclined, HandoffExpired, SlaBreached, SlaWarning, WorkUnroutable)
 )
+_HELD_AT_ONCE = 200
 _REFUSED = (HandoffDeclined, HandoffExpired)
 _ENDS = {"ended": "met", "resolved": "resolved", "cancelled": "cancelled", "merged": "merged"}
 """What a run is told to have stopped by, by the reason of its clock's end; all others are `withdrawn`."""
@@ -85,6 +88,11 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
     changed = [run for run_id, run in batch.runs.items() if run != known.get(run_id)]
     # A run's state is saved once, whatever happened to it in between; what is told of it keeps its order and causes.
     await keep(tx, [*batch.told, *(Moved(run=run) for run in changed)])
+
+
+async def follow_arrivals(tx: Transaction, _events: Sequence[Event]) -> None:
+    """Somebody may have come: runs that have nobody to reach look now, and need not wait for their next minute."""
+    await hasten_timers(tx, STEP_TIMER, await store.list_held(tx.connection, limit=_HELD_AT_ONCE))
 
 
 @dataclass(kw_only=True)

@@ -18,7 +18,7 @@ from escalation.escalations.domain import Run, RunState, end, names_of, stop
 from escalation.escalations.policy import Action, Step, StepClock, Version
 
 LOOK_FOR_SOMEBODY = timedelta(minutes=1)
-"""How often a held step looks whether somebody is there now."""
+"""How often a run that owes a step looks whether somebody is there now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,10 +87,12 @@ class _Walk:
 
     def walk(self, run: Run) -> Advance:
         run = self._settle(run)
+        if run.due_at is None and run.is_live:
+            run = self._make_up(run)
         while run.is_live and (next_run := self._turn(run)) is not None:
             run = next_run
         if run.is_live:
-            run = replace(run, generation=run.generation + 1)
+            run = self._wait(run)
         return Advance(run=run, fired=tuple(self._fired), told=tuple(self._told))
 
     def _settle(self, run: Run) -> Run:
@@ -111,6 +113,15 @@ class _Walk:
             return replace(run, state=RunState.RUNNING, ack_until=None)
         return run
 
+    def _make_up(self, run: Run) -> Run:
+        """Take the steps that had nobody to reach before and have now; leave those that are not needed any more."""
+        for number in run.owed:
+            if self._is_needless(number):
+                run = replace(run, owed=_without(run.owed, number))
+            elif number not in self._look.unreachable:
+                run = self._fire(run, number)
+        return run
+
     def _turn(self, run: Run) -> Run | None:
         """The run one step further; None: nothing more is due, and `due_at` says when to look again."""
         if run.due_at is not None:
@@ -122,46 +133,36 @@ class _Walk:
             return None
         if due_at is not None and due_at > self._look.now and not run.forced:
             return replace(run, due_at=due_at)
-        step = self._version.steps[run.next_step - 1]
-        if step.when == "unroutable" and not self._look.is_unowned:
-            return replace(run, next_step=run.next_step + 1, state=RunState.RUNNING)
+        further = replace(run, next_step=run.next_step + 1)
+        if self._is_needless(run.next_step):
+            return further
+        further = replace(further, forced=False)
         if run.next_step in self._look.unreachable:
-            return self._hold(run)
-        return self._fire(run, step)
+            self._told.append(EscalationHeld(**names_of(run), step=run.next_step, reason="nobody_to_reach"))
+            return replace(further, owed=(*run.owed, run.next_step))
+        return self._fire(further, run.next_step)
 
-    def _fire(self, run: Run, step: Step) -> Run:
-        self._fired.append(Fired(step=step, number=run.next_step, round=run.round))
+    def _is_needless(self, number: int) -> bool:
+        return self._version.steps[number - 1].when == "unroutable" and not self._look.is_unowned
+
+    def _fire(self, run: Run, number: int) -> Run:
+        step = self._version.steps[number - 1]
+        self._fired.append(Fired(step=step, number=number, round=run.round))
         self._told.append(
             EscalationStepFired(
                 **names_of(run),
-                step=run.next_step,
+                step=number,
                 round=run.round,
                 action=step.action.value,
                 targets=_told_targets(step),
             )
         )
-        return replace(
-            run,
-            state=RunState.RUNNING,
-            next_step=run.next_step + 1,
-            stepped_at=self._look.now,
-            forced=False,
-            held_step=0,
-        )
+        return replace(run, stepped_at=self._look.now, owed=_without(run.owed, number))
 
-    def _hold(self, run: Run) -> Run:
-        """Nobody is there: told once, looked at again every minute, and left for the next step when that is due."""
-        if run.held_step != run.next_step:
-            self._told.append(EscalationHeld(**names_of(run), step=run.next_step, reason="nobody_to_reach"))
-        held = replace(run, state=RunState.HELD, held_step=run.next_step, forced=False)
-        after = self._due_at(run, run.next_step + 1) if run.next_step < len(self._version.steps) else None
-        if after is not None and after <= self._look.now:
-            return replace(held, next_step=run.next_step + 1)
-        again = self._look.now + LOOK_FOR_SOMEBODY
-        return replace(held, due_at=min(again, after) if after is not None else again)
-
-    def _end_round(self, run: Run) -> Run:
+    def _end_round(self, run: Run) -> Run | None:
         if run.round > self._version.rounds:
+            if run.owed:
+                return None
             self._told.append(EscalationExhausted(**names_of(run), rounds=run.round))
             return end(run, RunState.EXHAUSTED, at=self._look.now)
         last = run.stepped_at or run.round_started_at
@@ -169,9 +170,17 @@ class _Walk:
         if due_at > self._look.now and not run.forced:
             return replace(run, due_at=due_at)
         self._told.append(EscalationRoundRepeated(**names_of(run), round=run.round + 1))
-        return replace(
-            run, round=run.round + 1, next_step=1, round_started_at=self._look.now, held_step=0, state=RunState.RUNNING
-        )
+        return replace(run, round=run.round + 1, next_step=1, round_started_at=self._look.now, owed=())
+
+    def _wait(self, run: Run) -> Run:
+        """Until `due_at`, and no longer than until somebody is looked for again where a step has nobody to reach."""
+        waiting = replace(run, generation=run.generation + 1)
+        if run.state is RunState.ACKNOWLEDGED:
+            return waiting
+        if not run.owed:
+            return replace(waiting, state=RunState.RUNNING)
+        again = self._look.now + LOOK_FOR_SOMEBODY
+        return replace(waiting, state=RunState.HELD, due_at=min(again, run.due_at or again))
 
     def _due_at(self, run: Run, number: int) -> datetime | None:
         """When a step is due; None: its percent was not reached yet."""
@@ -185,6 +194,10 @@ class _Walk:
         if step.clock is StepClock.BUSINESS:
             return self._open_time(start, timedelta(seconds=step.after_s))
         return start + timedelta(seconds=step.after_s)
+
+
+def _without(owed: Sequence[int], number: int) -> tuple[int, ...]:
+    return tuple(each for each in owed if each != number)
 
 
 def _told_targets(step: Step) -> tuple[str, ...]:

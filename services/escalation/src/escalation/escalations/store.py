@@ -44,6 +44,8 @@ _LIST_RUNS = text(f"""
     order by run_id desc limit :limit
 """).columns(marks=JSONB)  # noqa: S608 - own names
 
+_LIST_HELD = text("select run_id from escalation_run where state = 'held' order by run_id limit :limit")
+
 _ADD_STEPS = text("""
     insert into escalation_step (run_id, round, step, action, targets, reached, fired_at)
     select run_id, round, step, action, targets, reached, fired_at
@@ -51,7 +53,7 @@ _ADD_STEPS = text("""
 """)
 _LIST_STEPS = text("""
     select run_id, round, step, action, targets, reached, fired_at from escalation_step
-    where run_id = any(cast(:ids as uuid[])) order by run_id, round, step
+    where run_id = any(cast(:ids as uuid[])) order by run_id, round, fired_at, step
 """)
 
 _FIND_LEVEL = text("select level, tier_required from escalation_level where ticket_id = :id")
@@ -155,6 +157,11 @@ async def lock_live(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> 
 async def save_runs(connection: AsyncConnection, runs: Iterable[Run]) -> None:
     """Insert or replace, in one statement."""
     await connection.execute(_SAVE_RUNS, {"rows": msgspec.json.encode([_row(run) for run in runs]).decode()})
+
+
+async def list_held(connection: AsyncConnection, *, limit: int) -> Sequence[UUID]:
+    """The runs that owe a step because nobody could be reached, the oldest first."""
+    return list(await connection.scalars(_LIST_HELD, {"limit": limit}))
 
 
 async def list_runs(

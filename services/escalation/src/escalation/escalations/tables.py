@@ -71,7 +71,7 @@ escalation_run = Table(
     Column("next_step", SmallInteger, nullable=False),
     Column("stepped_at", DateTime(timezone=True)),
     Column("forced", Boolean, nullable=False),
-    Column("held_step", SmallInteger, nullable=False),
+    Column("owed", ARRAY(SmallInteger), nullable=False),
     Column("ack_until", DateTime(timezone=True)),
     Column("acked_by", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
@@ -90,6 +90,7 @@ escalation_run = Table(
         postgresql_nulls_not_distinct=True,
     ),
     Index("escalation_run_ticket", "ticket_id", "run_id"),
+    Index("escalation_run_held", "run_id", postgresql_where=text("state = 'held'")),
 )
 
 escalation_step = Table(

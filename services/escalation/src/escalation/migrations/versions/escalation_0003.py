@@ -62,7 +62,7 @@ STATEMENTS = (
       next_step smallint not null,
       stepped_at timestamptz,
       forced boolean not null,
-      held_step smallint not null,
+      owed smallint[] not null,
       ack_until timestamptz,
       acked_by text not null,
       generation bigint not null,
@@ -76,6 +76,7 @@ STATEMENTS = (
     nulls not distinct where state in ('running', 'acknowledged', 'held')
     """,
     "create index escalation_run_ticket on escalation_run (ticket_id, run_id)",
+    "create index escalation_run_held on escalation_run (run_id) where state = 'held'",
     """
     create table escalation_step (
       run_id uuid not null references escalation_run,
