@@ -1,6 +1,6 @@
 """After a bad score: a task for the lead, due in a business day, and a ticket opened again if the person agrees."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.feedback import FollowupClosed, FollowupOpened, FollowupReopenRequested
@@ -102,6 +102,48 @@ async def test_an_amended_score_may_turn_bad(feedback: Feedback) -> None:
     await feedback.anybody.patch(f"{path}/response", json={"score": 1, "amends": 1, "reopen_consent": True})
     await feedback.hear_ourselves()
     assert (await one_followup(feedback))["state"] == "reopen_requested"
+
+
+async def test_a_score_that_turns_bad_again_opens_the_task_again(feedback: Feedback) -> None:
+    """The same task, with a time of its own, and told once more."""
+    survey, path = await bad_answer(feedback)
+    first = await one_followup(feedback)
+    await feedback.anybody.patch(f"{path}/response", json={"score": 4, "amends": 1})
+    await feedback.hear_ourselves()
+    feedback.clock.move(timedelta(hours=3))
+    await feedback.anybody.patch(f"{path}/response", json={"score": 2, "amends": 2})
+    await feedback.hear_ourselves()
+    again = await one_followup(feedback, state="open")
+    assert again["followup_id"] == first["followup_id"]
+    assert (again["score"], again["outcome"], again["closed_at"]) == (2, "", None)
+    assert again["due_at"] == "2026-03-04T13:00:00Z"
+    opened = [body for body in await feedback.bodies(survey.ticket_id) if isinstance(body, FollowupOpened)]
+    assert [each.score for each in opened] == [1, 2]
+
+
+async def test_consent_after_the_task_was_closed(feedback: Feedback) -> None:
+    """Whoever agrees after the lead's call is heard all the same."""
+    survey, path = await bad_answer(feedback)
+    found = await one_followup(feedback)
+    body = {"outcome": "contacted", "note": "wants to think about it"}
+    url = f"/v1/followups/{found['followup_id']}/close"
+    assert (await feedback.http.post(url, json=body, headers={"if-match": '"1"'})).status_code == 200
+    await feedback.anybody.post(f"{path}/response", data={"reopen_consent": "yes", "amends": "1"})
+    await feedback.hear_ourselves()
+    again = await one_followup(feedback)
+    assert (again["state"], again["outcome"], again["note"]) == ("reopen_requested", "", "wants to think about it")
+    assert [type(each) for each in await feedback.bodies(survey.ticket_id)][-1] is FollowupReopenRequested
+
+
+async def test_a_consent_that_an_amendment_repeats_asks_for_nothing(feedback: Feedback) -> None:
+    """The ticket was opened again and the task is done: a word on the comment changes neither."""
+    survey, path = await bad_answer(feedback, reopen_consent=True)
+    await feedback.reopen(survey.ticket_id)
+    await feedback.anybody.patch(f"{path}/response", json={"comment": "thank you", "amends": 1})
+    await feedback.hear_ourselves()
+    found = await one_followup(feedback)
+    assert (found["state"], found["outcome"]) == ("closed", "reopened")
+    assert (await feedback.told(survey.ticket_id)).count("followup.reopen_requested") == 1
 
 
 async def test_answers_told_twice_open_one_task(feedback: Feedback) -> None:

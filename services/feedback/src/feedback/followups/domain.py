@@ -1,4 +1,4 @@
-"""A follow-up and its moves. It is opened by a bad answer, once for each survey, whatever the answer becomes later."""
+"""A follow-up and its moves. A survey has at most one, which follows its answer: it may end, and be opened again."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -40,6 +40,8 @@ class Followup:
 
     Attributes:
         score: the last one that the person gave.
+        answer_version: of the answer that was followed last.
+        consented: that answer agrees that the ticket is opened again.
         agent_id: who had the largest part in the answer; None where nobody did.
         note: what the lead wrote; it may speak of the person, whose id the row carries.
         closed_by: "agent:<id>", "client:<id>" or "service:feedback".
@@ -53,6 +55,8 @@ class Followup:
     resolution_seq: int
     kind: SurveyKind
     score: int
+    answer_version: int
+    consented: bool
     agent_id: UUID | None
     state: FollowupState
     outcome: str = ""
@@ -89,20 +93,31 @@ def is_bad(answer: AnswerBody) -> bool:
 def follow_answer(followup: Followup | None, answer: AnswerBody, *, followup_id: UUID, at: datetime) -> Move | None:
     """What an answer, first or amended, does: opens, closes or changes the survey's follow-up; None: nothing.
 
+    A closed one is opened again where the score had improved and is bad anew, or where the person agrees only now that
+    the ticket is opened again. A consent that an amendment repeats is none anew.
+
     Args:
         followup: the survey's, if it has one.
         followup_id: for a new one.
     """
     if followup is None:
-        return _open(answer, followup_id, at) if is_bad(answer) else None
-    if followup.state is FollowupState.CLOSED:
+        return _open(_new(answer, followup_id, at), consents=answer.reopen_consent, at=at) if is_bad(answer) else None
+    if answer.version <= followup.answer_version:
         return None
-    renewed = replace(followup, score=answer.score)
+    renewed = replace(followup, score=answer.score, answer_version=answer.version, consented=answer.reopen_consent)
+    closed = followup.state is FollowupState.CLOSED
     if not is_bad(answer):
-        return _close(renewed, Outcome.SCORE_IMPROVED, note="", by="service:feedback", at=at)
-    if answer.reopen_consent:
-        return request_reopen(renewed)
-    return Move(followup=renewed)
+        return (
+            Move(followup=renewed)
+            if closed
+            else _close(renewed, Outcome.SCORE_IMPROVED, note="", by="service:feedback", at=at)
+        )
+    consents = answer.reopen_consent and not followup.consented
+    if closed and followup.outcome == Outcome.SCORE_IMPROVED:
+        return _open(renewed, consents=consents, at=at)
+    if not consents:
+        return Move(followup=renewed)
+    return request_reopen(_reset(renewed, at) if closed else renewed)
 
 
 def request_reopen(followup: Followup) -> Move:
@@ -145,8 +160,8 @@ def close(followup: Followup, outcome: Outcome, *, note: str, by: str, at: datet
     return _close(followup, outcome, note=note, by=by, at=at)
 
 
-def _open(answer: AnswerBody, followup_id: UUID, at: datetime) -> Move:
-    followup = Followup(
+def _new(answer: AnswerBody, followup_id: UUID, at: datetime) -> Followup:
+    return Followup(
         followup_id=followup_id,
         survey_id=answer.survey_id,
         ticket_id=answer.ticket_id,
@@ -154,22 +169,40 @@ def _open(answer: AnswerBody, followup_id: UUID, at: datetime) -> Move:
         resolution_seq=answer.resolution_seq,
         kind=SurveyKind(answer.kind),
         score=answer.score,
+        answer_version=answer.version,
+        consented=answer.reopen_consent,
         agent_id=max(answer.attribution, key=lambda each: each.share).agent_id if answer.attribution else None,
         state=FollowupState.OPEN,
         opened_at=at,
         due_at=one_business_day_after(at),
     )
-    opened = FollowupOpened(
-        ticket_id=followup.ticket_id,
-        followup_id=followup.followup_id,
-        survey_id=followup.survey_id,
-        score=followup.score,
-        due_at=followup.due_at,
+
+
+def _reset(followup: Followup, at: datetime) -> Followup:
+    """To be done as if it were new. What the lead wrote the last time stays."""
+    return replace(
+        followup,
+        state=FollowupState.OPEN,
+        outcome="",
+        closed_by="",
+        closed_at=None,
+        due_at=one_business_day_after(at),
     )
-    if not answer.reopen_consent:
-        return Move(followup=followup, told=(opened,))
-    asked = request_reopen(followup)
-    return Move(followup=asked.followup, told=(opened, *asked.told))
+
+
+def _open(followup: Followup, *, consents: bool, at: datetime) -> Move:
+    opened = _reset(followup, at)
+    told = FollowupOpened(
+        ticket_id=opened.ticket_id,
+        followup_id=opened.followup_id,
+        survey_id=opened.survey_id,
+        score=opened.score,
+        due_at=opened.due_at,
+    )
+    if not consents:
+        return Move(followup=opened, told=(told,))
+    asked = request_reopen(opened)
+    return Move(followup=asked.followup, told=(told, *asked.told))
 
 
 def _close(followup: Followup, outcome: Outcome, *, note: str, by: str, at: datetime) -> Move:

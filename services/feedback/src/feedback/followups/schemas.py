@@ -20,7 +20,7 @@ class CloseBody(CommandModel):
 
 
 class FollowupShown(ResponseModel):
-    """A follow-up. `agent_id`: who had the largest part in the answer."""
+    """A follow-up. `agent_id`: who had the largest part in the answer; `consented`: the person wants it reopened."""
 
     followup_id: UUID
     survey_id: UUID
@@ -29,6 +29,8 @@ class FollowupShown(ResponseModel):
     resolution_seq: int
     kind: SurveyKind
     score: int
+    answer_version: int
+    consented: bool
     agent_id: UUID | None
     state: Literal["open", "reopen_requested", "closed"]
     outcome: str

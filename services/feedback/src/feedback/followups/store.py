@@ -16,9 +16,8 @@ from feedback.policies.domain import SurveyKind
 
 _COLUMNS = tuple(column.name for column in followup_table.columns)
 _NAMES = ", ".join(_COLUMNS)
-_MOVED = ", ".join(
-    f"{name} = excluded.{name}" for name in ("score", "state", "outcome", "note", "closed_by", "closed_at", "version")
-)
+_FIXED = frozenset({"followup_id", "survey_id", "ticket_id", "requester_id", "resolution_seq", "kind", "opened_at"})
+_MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _FIXED)
 
 _SAVE = text(f"""
     insert into followup ({_NAMES})

@@ -1,6 +1,6 @@
 """The table of follow-ups."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, SmallInteger, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, SmallInteger, Table, Text, Uuid
 
 from feedback.metadata import METADATA
 
@@ -14,6 +14,8 @@ followup = Table(
     Column("resolution_seq", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("score", SmallInteger, nullable=False),
+    Column("answer_version", SmallInteger, nullable=False),
+    Column("consented", Boolean, nullable=False),
     Column("agent_id", Uuid),
     Column("state", Text, nullable=False),
     Column("outcome", Text, nullable=False),

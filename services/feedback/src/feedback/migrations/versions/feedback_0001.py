@@ -142,6 +142,8 @@ STATEMENTS = (
       resolution_seq integer not null,
       kind text not null,
       score smallint not null,
+      answer_version smallint not null,
+      consented boolean not null,
       agent_id uuid,
       state text not null,
       outcome text not null,
