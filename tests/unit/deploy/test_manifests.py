@@ -6,7 +6,8 @@ import re
 import pytest
 
 from contracts.topics import TOPICS
-from tests.unit.deploy.breakages import BREAKAGES, Breakage
+from tests.unit.deploy.breakages import BREAKAGES
+from tests.unit.deploy.breakages.breakage import Breakage
 from tests.unit.deploy.conftest import Copy
 from tools.manifests.__main__ import check, find_faults, main
 from tools.manifests.objects import Installation

@@ -1,0 +1,78 @@
+"""Of objects, and of what they name and select."""
+
+from tests.unit.deploy.breakages.breakage import PROCESS, broken
+
+COMPLETENESS = (
+    broken(
+        "a service without an account", "base/routing/kustomization.yaml", "  - serviceaccount.yaml\n", "",
+        object="ServiceAccount/routing", field="resources", reason="there are 0 of it",
+    ),
+    broken(
+        "a database that nobody migrates", "migrations/kustomization.yaml", "  - feedback.yaml\n", "",
+        object="Job/feedback-migrate", field="resources", reason="there are 0 of it",
+    ),
+    broken(
+        "a service without a budget", "base/intake/kustomization.yaml", "  - disruptions.yaml\n", "",
+        object="PodDisruptionBudget/intake-api", field="resources", reason="there are 0 of it",
+    ),
+)  # fmt: skip
+SCHEMAS = (
+    broken(
+        "a misspelt field", "base/worker.yaml", "terminationGracePeriodSeconds", "terminationGraceSeconds",
+        object="Deployment/intake-worker", field="spec.template.spec", reason="terminationGraceSeconds",
+    ),
+    broken(
+        "text where a number belongs", PROCESS, "minReadySeconds: 10", 'minReadySeconds: "10"',
+        object="Deployment/intake-api", field="spec.minReadySeconds", reason="is not of type",
+    ),
+    broken(
+        "an API version that is gone", "base/intake/disruptions.yaml", "policy/v1", "policy/v1beta1",
+        object="PodDisruptionBudget/intake-api", field="apiVersion", reason="knows no PodDisruptionBudget",
+    ),
+)  # fmt: skip
+REFERENCES = (
+    broken(
+        "a Secret that nobody makes", "base/intake/api.yaml", "intake-database", "intake-postgres",
+        object="Deployment/intake-api", field="secretName", reason="no Secret intake-postgres is promised",
+    ),
+    broken(
+        "settings that are not generated", "base/intake/worker.yaml", "intake-settings", "intake-setings",
+        object="Deployment/intake-worker", field="configMapRef.name", reason="there is no ConfigMap intake-setings",
+    ),
+    broken(
+        "an account that is not there", "base/feedback/api.yaml", "serviceAccountName: feedback",
+        "serviceAccountName: feedbck",
+        object="Deployment/feedback-api", field="serviceAccountName", reason="there is no ServiceAccount feedbck",
+    ),
+    broken(
+        "a Service to a port that no pod has", "base/routing/service.yaml", "targetPort: http", "targetPort: web",
+        object="Service/routing", field="targetPort", reason="no pod behind it has a port web",
+    ),
+    broken(
+        "a mount of a volume that the pod lacks", "base/api.yaml", "- name: clients\n              mountPath",
+        "- name: client\n              mountPath",
+        object="Deployment/intake-api", field="volumeMounts", reason="the pod has no volume client",
+    ),
+)  # fmt: skip
+SELECTORS = (
+    broken(
+        "a Deployment that does not take its own pods", "base/intake/worker.yaml",
+        "matchLabels:\n      app.kubernetes.io/name: intake\n", "matchLabels:\n      app.kubernetes.io/name: intakes\n",
+        object="Deployment/intake-worker", field="spec.selector", reason="does not select its own pods",
+    ),
+    broken(
+        "a Service that takes the workers too", "base/intake/service.yaml",
+        "    app.kubernetes.io/component: api\n  ports", "  ports",
+        object="Service/intake", field="spec.selector", reason="it takes the pods of intake-api, intake-migrate",
+    ),
+    broken(
+        "a budget of nobody", "base/routing/disruptions.yaml",
+        "matchLabels:\n      app.kubernetes.io/name: routing\n", "matchLabels:\n      app.kubernetes.io/name: router\n",
+        object="PodDisruptionBudget/routing-api", field="spec.selector", reason="it takes no pod",
+    ),
+    broken(
+        "a version in selectors", "components/release/kustomization.yaml",
+        "includeSelectors: false", "includeSelectors: true",
+        object="Deployment/intake-api", field="spec.selector", reason="a selector cannot",
+    ),
+)  # fmt: skip

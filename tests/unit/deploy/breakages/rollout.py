@@ -1,0 +1,38 @@
+"""Of what keeps the service standing, and of what is of one release."""
+
+from tests.unit.deploy.breakages.breakage import POD, broken
+
+AVAILABILITY = (
+    broken(
+        "a node that never drains", "base/routing/disruptions.yaml", "maxUnavailable: 1", "minAvailable: 1",
+        object="PodDisruptionBudget/routing-api", field="spec", reason="a drain of its node would hang",
+    ),
+    broken(
+        "fewer APIs while one rolls out", "base/api.yaml", "maxUnavailable: 0", "maxUnavailable: 1",
+        object="Deployment/intake-api", field="spec.strategy.rollingUpdate", reason="fewer processes",
+    ),
+    broken(
+        "a limit of CPU", POD, "limits: {memory", "limits: {cpu: 100m, memory",
+        object="Deployment/intake-api", field="resources.limits.cpu", reason="freezes the event loop",
+    ),
+    broken(
+        "a migration that is cut off", "migrations/intake.yaml", "backoffLimit: 3",
+        "backoffLimit: 3\n  activeDeadlineSeconds: 300",
+        object="Job/intake-migrate-0-1-0", field="spec.activeDeadlineSeconds", reason="would be cut off",
+    ),
+)  # fmt: skip
+RELEASES = (
+    broken(
+        "whatever is latest", "components/release/kustomization.yaml", "newTag: 0.1.0", "newTag: latest",
+        object="Deployment/intake-api", field="image", reason="does not say which build runs",
+    ),
+    broken(
+        "migrations that cannot be made again", "overlays/local/migrations/kustomization.yaml",
+        "nameSuffix: -0-1-0\n", "",
+        object="Job/intake-migrate", field="metadata.name", reason="a Job cannot be changed",
+    ),
+    broken(
+        "pods of another release", "components/release/kustomization.yaml", "io/version: 0.1.0", "io/version: 0.0.9",
+        object="Deployment/intake-api", field="metadata.labels", reason="it is 0.0.9",
+    ),
+)  # fmt: skip
