@@ -13,6 +13,7 @@ _FIX = "say it in components/release, and as nameSuffix of the overlay's migrati
 def check(installation: Installation) -> Iterator[Fault]:
     """One image, pinned; and the version of this checkout."""
     release = version("frontline-common")
+    yield from _check_image(installation)
     for pod in installation.pods():
         if pod.labels.get(_VERSION) != release:
             reason = f"it is {pod.labels.get(_VERSION)}, and this is {release}"
@@ -25,3 +26,14 @@ def check(installation: Installation) -> Iterator[Fault]:
         if not job.name.endswith(f"-{release.replace('.', '-')}"):
             reason = f"a Job cannot be changed, so {release} needs a name of its own"
             yield job.fault("metadata.name", reason, _FIX)
+
+
+def _check_image(installation: Installation) -> Iterator[Fault]:
+    """What migrates is rendered apart from what runs, so an overlay can name the image for one and miss the other."""
+    containers = [container for pod in installation.pods() for container in pod.containers()]
+    images = [str(container.document.get("image", "")) for container in containers]
+    for container, image in zip(containers, images, strict=True):
+        if image != images[0]:
+            reason = f"it is {image}, and {containers[0].pod.owner.name} runs {images[0]}"
+            fix = "say the image in a component that the overlay and its migrations both list"
+            yield container.fault("image", reason, fix)

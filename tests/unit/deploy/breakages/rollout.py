@@ -35,4 +35,13 @@ RELEASES = (
         "pods of another release", "components/release/kustomization.yaml", "io/version: 0.1.0", "io/version: 0.0.9",
         object="Deployment/intake-api", field="metadata.labels", reason="it is 0.0.9",
     ),
+    broken(
+        "migrations by another image", "overlays/local/migrations/kustomization.yaml", "  - ../image\n", "",
+        object="Job/intake-migrate-0-1-0", field="image", reason="and escalation-api runs registry.example",
+    ),
+    broken(
+        "an image for the services alone", "overlays/local/kustomization.yaml", "replicas:\n",
+        "images:\n  - {name: registry.example.com/frontline, newName: registry.example.com/mirror}\nreplicas:\n",
+        object="Job/escalation-migrate-0-1-0", field="image", reason="runs registry.example.com/mirror:0.1.0",
+    ),
 )  # fmt: skip
