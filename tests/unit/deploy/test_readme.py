@@ -2,7 +2,7 @@
 
 import re
 
-from tools.manifests.objects import Installation
+from tools.manifests.objects import Installation, Manifest, selects
 from tools.manifests.render import ROOT
 
 README = (ROOT.parent / "README.md").read_text()
@@ -19,3 +19,24 @@ def test_the_image_that_is_pushed_is_the_one_that_runs_and_migrates(sound: Insta
     pushed = re.findall(r"docker push (\S+)", COMMANDS)
     rendered = {container.document["image"] for pod in sound.pods() for container in pod.containers()}
     assert built == pushed == [*rendered]
+
+
+def selected(verb: str, installation: Installation) -> list[Manifest]:
+    """The objects whose labels the selector takes that stands behind `kubectl … <verb> … job`."""
+    found = re.search(rf"kubectl -n frontline {verb} (?:.|\\\n)*?-l (\S+)", COMMANDS)
+    assert found, verb
+    labels = dict(pair.split("=") for pair in found[1].split(","))
+    return [one for one in installation.everything if selects({"matchLabels": labels}, one.labels)]
+
+
+def test_migrations_of_any_release_go_before_those_of_this_one_are_waited_for(sound: Installation) -> None:
+    """A Job cannot be changed; and a wait for whatever is labelled alike would end at once on Jobs of before."""
+    jobs = list(sound.of("Job"))
+    assert selected("delete job", sound) == jobs
+    assert selected("wait", sound) == jobs
+    assert "component=migrate --cascade" in COMMANDS  # no version in it
+    lines = COMMANDS.splitlines()
+    steps = [lines.index(line) for word in ("delete job", "local/migrations", "wait") for line in lines if word in line]
+    assert steps == sorted(steps)
+    assert len(steps) == 3
+    assert f"job/{next(job.name for job in jobs if job.name.startswith('intake'))}`" in README
