@@ -38,9 +38,8 @@ def _check_pod(pod: Pod, config_maps: set[str], accounts: set[str]) -> Iterator[
         yield pod.fault("serviceAccountName", f"there is no ServiceAccount {account}", "name one that base defines")
     for number, volume in enumerate(pod.spec.get("volumes", ())):
         secret = volume.get("secret", {}).get("secretName")
-        if secret is not None and secret not in SECRETS:
-            field = f"volumes[{number}].secret.secretName"
-            yield pod.fault(field, f"no Secret {secret} is promised", f"use one of {', '.join(SECRETS)}")
+        if secret is not None:
+            yield from _check_secret(pod, f"volumes[{number}].secret.secretName", secret)
         named = volume.get("configMap", {}).get("name")
         if named is not None and named not in config_maps:
             yield pod.fault(f"volumes[{number}].configMap.name", f"there is no ConfigMap {named}", "generate it")
@@ -53,6 +52,18 @@ def _check_pod(pod: Pod, config_maps: set[str], accounts: set[str]) -> Iterator[
         yield pod.fault("volumes", f"no container mounts {unused}", "mount it, or take it out")
 
 
+def _check_secret(pod: Pod, field: str, secret: str) -> Iterator[Fault]:
+    """A Secret must be there, and nobody's but the pod's own: a runtime role owns nothing, a key names its caller."""
+    role = "owner" if pod.owner.kind == "Job" else "runtime"
+    database = f"{pod.service}-database{'-owner' if role == 'owner' else ''}"
+    if secret not in SECRETS:
+        yield pod.fault(field, f"no Secret {secret} is promised", f"use one of {', '.join(SECRETS)}")
+    elif "-database" in secret and secret != database:
+        yield pod.fault(field, f"{secret} is not for the {role} role of {pod.service}", f"mount {database}")
+    elif not secret.startswith(("frontline-", f"{pod.service}-")):
+        yield pod.fault(field, f"{secret} is of another service than {pod.service}", "mount the service's own")
+
+
 def _check_container(container: Container, config_maps: set[str], volumes: set[str]) -> Iterator[Fault]:
     for number, source in enumerate(container.document.get("envFrom", ())):
         named = source.get("configMapRef", {}).get("name")
@@ -62,6 +73,10 @@ def _check_container(container: Container, config_maps: set[str], volumes: set[s
         elif named not in config_maps:
             field = f"envFrom[{number}].configMapRef.name"
             yield container.fault(field, f"there is no ConfigMap {named}", "generate it in components/settings")
+    for number, variable in enumerate(container.document.get("env", ())):
+        if "secretKeyRef" in variable.get("valueFrom", {}):
+            reason = "a Secret as a variable shows it to whoever lists them"
+            yield container.fault(f"env[{number}]", reason, "mount it and name its file by the _FILE variable")
     for number, mount in enumerate(container.document.get("volumeMounts", ())):
         if mount["name"] not in volumes:
             field = f"volumeMounts[{number}].name"

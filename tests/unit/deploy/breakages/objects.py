@@ -53,6 +53,28 @@ REFERENCES = (
         "- name: client\n              mountPath",
         object="Deployment/intake-api", field="volumeMounts", reason="the pod has no volume client",
     ),
+    broken(
+        "another service's database", "base/feedback/worker.yaml", "feedback-database", "intake-database",
+        object="Deployment/feedback-worker", field="secretName", reason="is not for the runtime role of feedback",
+    ),
+    broken(
+        "a process that owns its tables", "base/routing/api.yaml", "routing-database", "routing-database-owner",
+        object="Deployment/routing-api", field="secretName", reason="is not for the runtime role of routing",
+    ),
+    broken(
+        "a migration that owns nothing", "migrations/intake.yaml", "intake-database-owner", "intake-database",
+        object="Job/intake-migrate-0-1-0", field="secretName", reason="is not for the owner role of intake",
+    ),
+    broken(
+        "another caller's key", "base/feedback/api.yaml", "feedback-peers", "escalation-peers",
+        object="Deployment/feedback-api", field="secretName", reason="is of another service than feedback",
+    ),
+    broken(
+        "a key among the variables", "base/feedback/worker.yaml",
+        "name: FRONTLINE_PEERS_KEY_FILE\n              value: /etc/frontline/peers/key",
+        "name: FRONTLINE_PEERS_KEY\n              valueFrom: {secretKeyRef: {name: feedback-peers, key: key}}",
+        object="Deployment/feedback-worker", field="env", reason="shows it to whoever lists them",
+    ),
 )  # fmt: skip
 SELECTORS = (
     broken(
