@@ -23,7 +23,7 @@ from common.calls import caller
 from common.ids import new_id
 from common.runtime import Runtime
 from common.settings import PeersSettings
-from escalation.notifications.domain import MAX_ATTEMPTS, Channel, NewNotification
+from escalation.notifications.domain import MAX_ATTEMPTS, Channel, Delivery, NewNotification, Notification
 from escalation.notifications.mailing import Mail
 from escalation.notifications.posting import Webhooks, open_client
 from escalation.notifications.sender import Notifier
@@ -230,6 +230,44 @@ async def test_mail_that_is_put_off_comes_later_and_a_refused_one_never(escalati
         refused = await attempted(escalation, await say(escalation, wanted(Channel.EMAIL, "nobody@example.com")), 1)
         assert (refused["state"], refused["attempts"][0]["fault"]) == ("failed", "550 5.1.1 no such user")
     assert len(box.received) == 1
+
+
+@pytest.mark.parametrize("address", ["lead@[", "lead@[1", "lead@example.com\u2028cc", "ü@example..com"])
+async def test_an_odd_mail_address_is_refused_and_its_siblings_mail_arrives(
+    escalation: Escalation, address: str
+) -> None:
+    async with mailbox() as box, notifying(escalation, mail=box.mail()):
+        odd, sibling = wanted(Channel.EMAIL, address), wanted(Channel.EMAIL, "lead@example.com")
+        await say(escalation, odd, sibling)
+        assert (await attempted(escalation, odd.ticket_id, 1))["attempts"][0]["fault"] != ""
+        assert (await attempted(escalation, sibling.ticket_id, 1))["state"] == "sent"
+    assert len(box.received) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a..b/hook", "https://[x", f"https://{'a' * 64}.example/", "https://8.8.8.8/\x7f"]
+)
+async def test_a_url_that_cannot_be_called_is_refused_for_good(escalation: Escalation, url: str) -> None:
+    async with notifying(escalation, allow_private=False):
+        item = await attempted(escalation, await say(escalation, wanted(Channel.WEBHOOK, url)), 1)
+    assert item["state"] == "failed"
+
+
+async def test_whatever_a_delivery_raises_is_the_end_of_that_one_alone(escalation: Escalation) -> None:
+    class Broken(Mail):
+        async def deliver(self, notification: Notification) -> Delivery:
+            raise RuntimeError(notification.address)
+
+    receiver = Peer()
+    mail = Broken(host="mail", port=25, security="none", sender="frontline@example.com")
+    async with serving(receiver) as url, notifying(escalation, mail=mail):
+        odd = wanted(Channel.EMAIL, "lead@example.com")
+        await say(escalation, odd, wanted(Channel.WEBHOOK, url))
+        item = await attempted(escalation, odd.ticket_id, 1)
+        later = await attempted(escalation, await say(escalation, wanted(Channel.WEBHOOK, url)), 1)
+    fault = "RuntimeError: it cannot be delivered"
+    assert (item["state"], item["attempts"][0]["fault"], later["state"]) == ("failed", fault, "sent")
+    assert len(receiver.seen) == 2
 
 
 async def test_servers_that_are_away_are_tried_again(escalation: Escalation) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from common.errors import Misconfigured
 from escalation.notifications.addresses import Destination, ForbiddenAddress, check_public, find_destination
+from escalation.notifications.domain import read_url
 from escalation.notifications.signing import read_secret, sign
 
 
@@ -54,12 +55,17 @@ def test_public_addresses_may_be_called(address: str) -> None:
     "url",
     [
         "http://8.8.8.8/", "ftp://8.8.8.8/", "https://", "https://user@8.8.8.8/", "https://8.8.8.8:99999/", "//8.8.8.8",
+        "https://[x", "https://a..b/hook", "https://.example.com/", f"https://{'a' * 64}.example.com/",
         "https://127.0.0.1/", "https://localhost/", "https://[::1]/", "https://2130706433/", "https://0x7f.1/",
     ],
 )  # fmt: skip
 async def test_urls_that_lead_nowhere_public_are_refused(url: str) -> None:
     with pytest.raises(ForbiddenAddress):
         await find_destination(url, allow_private=False)
+
+
+def test_a_host_in_other_letters_is_called_by_its_ascii_name() -> None:
+    assert read_url("https://Bücher.example/hook?a=b").host == "xn--bcher-kva.example"
 
 
 async def test_private_ones_may_be_allowed_by_a_setting() -> None:

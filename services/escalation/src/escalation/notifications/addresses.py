@@ -8,7 +8,8 @@ import asyncio
 import ipaddress
 import socket
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+
+from escalation.notifications.domain import UnusableAddress, read_url
 
 _EMBEDDING = tuple(
     ipaddress.ip_network(network)
@@ -55,25 +56,20 @@ async def find_destination(url: str, *, allow_private: bool) -> Destination:
         OSError: the name cannot be looked up now.
     """
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as malformed:
-        raise ForbiddenAddress("the URL is malformed") from malformed
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ForbiddenAddress("the URL must be http(s)://host without a user")
+        parts = read_url(url)
+    except UnusableAddress as unusable:
+        raise ForbiddenAddress(str(unusable)) from unusable
     if parts.scheme == "http" and not allow_private:
         raise ForbiddenAddress("plain HTTP is not allowed")
-    port = port or {"http": 80, "https": 443}[parts.scheme]
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    found = await loop.getaddrinfo(parts.host, parts.port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses:
         raise ForbiddenAddress("the host has no address")
     if not allow_private:
         for address in addresses:
             check_public(address)
-    path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    return Destination(scheme=parts.scheme, host=parts.hostname, port=port, address=addresses[0], path=path)
+    return Destination(scheme=parts.scheme, host=parts.host, port=parts.port, address=addresses[0], path=parts.path)
 
 
 def check_public(address: str) -> None:

@@ -35,8 +35,13 @@ class Mail:
         if not self.host:
             return Delivery(fault="no mail server is set up", is_refusal=True)
         try:
+            message = compose(notification, sender=self.sender)
+        except (ValueError, TypeError, AttributeError, LookupError) as unusable:
+            # The parser of headers stumbles over odd addresses in all these ways, and will do so tomorrow.
+            return Delivery(fault=f"{type(unusable).__name__}: the mail cannot be written", is_refusal=True)
+        try:
             await aiosmtplib.send(
-                compose(notification, sender=self.sender),
+                message,
                 sender=self.sender,
                 recipients=[notification.address],
                 hostname=self.host,

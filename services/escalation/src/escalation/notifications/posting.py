@@ -38,8 +38,11 @@ class Webhooks:
             return Delivery(fault=str(forbidden), is_refusal=True)
         except TimeoutError:
             return Delivery(fault="timeout")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as failed:
+        except (httpx.HTTPError, OSError) as failed:
             return Delivery(fault=f"{type(failed).__name__}: {failed}")
+        except (httpx.InvalidURL, ValueError) as unusable:
+            # What cannot be said in HTTP today cannot be said tomorrow.
+            return Delivery(fault=f"{type(unusable).__name__}: the URL cannot be called", is_refusal=True)
 
     async def _post(self, notification: Notification, destination: Destination, secret: bytes) -> Delivery:
         at = self.clock.now()

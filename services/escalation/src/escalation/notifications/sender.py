@@ -79,6 +79,11 @@ class Notifier:
                 delivery = await self._deliver(claimed)
         except TimeoutError:
             delivery = Delivery(fault="timeout")
+        except Exception as failed:
+            # One row that nobody can deliver must not end the role, and with it its siblings' deliveries: they would
+            # be repeated when it is started again, and so would this one.
+            _log.exception("notification %s cannot be delivered", claimed.notification.notification_id)
+            delivery = Delivery(fault=f"{type(failed).__name__}: it cannot be delivered", is_refusal=True)
         outcome = "refused" if delivery.is_refusal else "failed" if delivery.fault else "sent"
         _attempts.add(1, {"channel": claimed.lane, "outcome": outcome})
         if delivery.fault:
