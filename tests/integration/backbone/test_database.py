@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import common.database
+from common.bells import OUTBOX
 from common.clock import SystemClock
 from common.database import Database
 from common.errors import Refused, Unavailable
@@ -37,6 +38,28 @@ async def test_a_savepoint_takes_back_what_the_driver_wrote_in_it(empty_database
             with pytest.raises(Refused):
                 await _set_and_take_back(tx)
         assert await count(database, "timer") == 1
+
+
+async def test_bells_ring_after_a_commit_and_after_nothing_else(empty_database: str) -> None:
+    async with migrated(empty_database) as database:
+        outbox, own = database.bells.listen(OUTBOX), database.bells.listen("own")
+        with pytest.raises(Refused):
+            await _ring_and_refuse(database)
+        assert (outbox.is_set(), own.is_set()) == (False, False)
+        async with database.begin(ORIGIN) as tx:
+            tx.bells |= {"own", "nobody listens"}
+            assert not own.is_set()
+        assert (outbox.is_set(), own.is_set()) == (False, True)
+        async with database.begin(ORIGIN) as tx:
+            add_dequeued(tx, new_id())
+        assert outbox.is_set()
+
+
+async def _ring_and_refuse(database: Database) -> None:
+    async with database.begin(ORIGIN) as tx:
+        tx.bells.add("own")
+        add_dequeued(tx, new_id())
+        raise Refused
 
 
 async def test_a_swallowed_failure_is_no_commit(empty_database: str) -> None:

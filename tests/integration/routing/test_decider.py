@@ -1,19 +1,24 @@
 """One decider at a time: leases, fences, standbys, rebuilding, and what happens when something changed meanwhile."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 
 from common.ids import new_id
+from common.runtime import Runtime
 from contracts.words import SkillNeed
 from routing.agents.usecases import change_agent
 from routing.pools.domain import DEFAULT_POOL, LeaseLost
+from routing.pools.usecases import INPUTS
 from routing.queues.domain import CATCH_ALL_ID
 from routing.queues.usecases import change_queue
 from routing.work import usecases
-from routing.work.decider import Decider
+from routing.work.decider import Decider, run_decider
 from tests.integration.routing.conftest import Routing, needs
+from tests.support.backbone import running
+from tests.support.eventually import eventually
 
 
 async def test_a_standby_waits_until_the_owner_stops(routing: Routing) -> None:
@@ -22,6 +27,26 @@ async def test_a_standby_waits_until_the_owner_stops(routing: Routing) -> None:
     assert not await standby.start()
     await owner.stop()
     assert await standby.start()
+
+
+async def test_a_commit_of_its_own_process_wakes_a_decider(routing: Routing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.work.decider._FIRST_PAUSE", timedelta(minutes=10))
+    monkeypatch.setattr("routing.work.decider._LONGEST_PAUSE", timedelta(minutes=10))
+    agent = await routing.agent()
+    settings = routing.service.settings
+    async with running(
+        lambda stop: run_decider(
+            Runtime(settings=settings, database=routing.database, clock=routing.clock, stopping=stop), batch=10
+        )
+    ):
+        for _ in range(2):
+            ticket = await routing.open()
+            await eventually(partial(_is_owned, routing, ticket, agent))
+        routing.database.bells.ring([INPUTS])
+
+
+async def _is_owned(routing: Routing, ticket: UUID, agent: UUID) -> bool:
+    return await routing.owner(ticket) == agent
 
 
 async def test_a_zombie_commits_nothing(routing: Routing) -> None:

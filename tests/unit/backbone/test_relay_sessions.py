@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from common.backbone import relay
 from common.backbone.partitioner import partition_of
 from common.backbone.protocols import Delivered, OutboxRow, OutboxStore, OutgoingLog, Sample
 from common.backbone.relay import SendFailed, relay_events
@@ -97,12 +98,18 @@ def some_rows(count: int) -> dict[int, OutboxRow]:
 
 
 async def run(
-    outbox: MemoryOutbox, logs: Callable[[], Awaitable[OutgoingLog]], stop: asyncio.Event, clock: Clock | None = None
+    outbox: MemoryOutbox,
+    logs: Callable[[], Awaitable[OutgoingLog]],
+    stop: asyncio.Event,
+    clock: Clock | None = None,
+    bell: asyncio.Event | None = None,
 ) -> None:
     async def open_session() -> tuple[OutboxStore, OutgoingLog]:
         return outbox, await logs()
 
-    await relay_events(open_session, clock=clock or SystemClock(), beat=no_beat, stop=stop)
+    await relay_events(
+        open_session, clock=clock or SystemClock(), bell=bell or asyncio.Event(), beat=no_beat, stop=stop
+    )
 
 
 async def test_after_a_refused_batch_a_new_session_reads_everything_again() -> None:
@@ -128,6 +135,32 @@ async def test_after_a_refused_batch_a_new_session_reads_everything_again() -> N
         by_partition.setdefault(partition, []).extend(batch)
     assert sorted(id_ for ids in by_partition.values() for id_ in ids) == list(range(1, 21))
     assert all(ids == sorted(ids) for ids in by_partition.values())
+
+
+async def test_a_bell_ends_the_pause_between_two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "_POLL_S", (600.0, 600.0))
+    outbox, log = MemoryOutbox(rows={}), MemoryLog(answer=acknowledge)
+    stop, bell = asyncio.Event(), asyncio.Event()
+
+    async def open_log() -> OutgoingLog:
+        return log
+
+    async def has_rested() -> bool:
+        return outbox.reads > 0 and not bell.is_set()
+
+    async def has_sent() -> bool:
+        return len(log.sent) > 0
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run(outbox, open_log, stop, bell=bell))
+        for sent in (1, 2):
+            await eventually(has_rested)
+            log.sent.clear()
+            outbox.rows = {sent: some_rows(sent)[sent]}
+            bell.set()
+            await eventually(has_sent)
+        stop.set()
+        bell.set()
 
 
 async def test_five_failures_in_a_row_end_the_process() -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from common.bells import OUTBOX, Bells
 from common.clock import Clock
 from common.errors import Misconfigured, Unavailable
 from common.outbox import flush_events
@@ -54,6 +55,7 @@ class Database:
     Attributes:
         clock: gives every transaction its `now`.
         source: "/frontline/<installation>/<service>", the `ce_source` of everything published from here.
+        bells: rung after commits of this process.
     """
 
     def __init__(self, engine: AsyncEngine, *, clock: Clock, source: str, connect_arguments: dict[str, Any]) -> None:
@@ -61,6 +63,7 @@ class Database:
         self.engine = engine
         self.clock = clock
         self.source = source
+        self.bells = Bells()
         self._connect_arguments = connect_arguments
 
     @classmethod
@@ -109,6 +112,7 @@ class Database:
                 yield tx
                 await flush_events(tx, self.source)
                 await _commit(driver)
+        self.bells.ring({OUTBOX, *tx.bells} if tx.published else tx.bells)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:

@@ -58,7 +58,7 @@ class PublishedEvent:
 
 @dataclass(kw_only=True, slots=True)
 class Transaction:
-    """See the module. `driver` is the connection below `connection`."""
+    """See the module. `driver` is the connection below `connection`; `bells` (`common.bells`) ring after the commit."""
 
     connection: AsyncConnection
     driver: asyncpg.Connection
@@ -66,6 +66,7 @@ class Transaction:
     origin: Origin
     pending: list[PendingEvent] = field(default_factory=list[PendingEvent])
     published: list[PublishedEvent] = field(default_factory=list[PublishedEvent])
+    bells: set[str] = field(default_factory=set[str])
 
     async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Run a prepared statement at the driver: for the few that every command needs, and for texts that are always

@@ -17,6 +17,7 @@ from common.backbone.floor import EVERY_S, Floors
 from common.backbone.kafka import open_outgoing
 from common.backbone.protocols import OutboxRow, OutboxStore, OutgoingLog
 from common.backbone.relay_store import LEASE, open_outbox_store
+from common.bells import OUTBOX
 from common.clock import Clock
 from common.database import Database
 from common.errors import Unavailable
@@ -74,17 +75,23 @@ async def run_relay(
             await store.close()
             raise
 
-    await relay_events(open_session, clock=database.clock, beat=beat, stop=stop)
+    bell = database.bells.listen(OUTBOX)
+    await relay_events(open_session, clock=database.clock, bell=bell, beat=beat, stop=stop)
 
 
 async def relay_events(
     open_session: Callable[[], Awaitable[tuple[OutboxStore, OutgoingLog]]],
     *,
     clock: Clock,
+    bell: asyncio.Event,
     beat: Callable[[], None],
     stop: asyncio.Event,
 ) -> None:
-    """`run_relay` over any store and log: one session after another, none of which trusts what the last one knew."""
+    """`run_relay` over any store and log: one session after another, none of which trusts what the last one knew.
+
+    Args:
+        bell: may be set where there are new rows; without it they are found at the next look.
+    """
     failures, absences = 0, 0
     while not stop.is_set():
         beat()
@@ -97,7 +104,7 @@ async def relay_events(
             continue
         absences = 0
         metrics.sessions.add(1)
-        session = Session(store, log, clock=clock, beat=beat, stop=stop)
+        session = Session(store, log, clock=clock, bell=bell, beat=beat, stop=stop)
         try:
             await session.run()
         except (LeaseLost, Unavailable) as passing:
@@ -117,7 +124,14 @@ class Session:
     """One producer, one connection, and what they have on their way. It ends at the first failure of either."""
 
     def __init__(
-        self, store: OutboxStore, log: OutgoingLog, *, clock: Clock, beat: Callable[[], None], stop: asyncio.Event
+        self,
+        store: OutboxStore,
+        log: OutgoingLog,
+        *,
+        clock: Clock,
+        bell: asyncio.Event,
+        beat: Callable[[], None],
+        stop: asyncio.Event,
     ) -> None:
         """Args: clock: for durations; the leases themselves run by the database's clock."""
         self.delivered = 0
@@ -136,7 +150,7 @@ class Session:
         """When each partition's unacknowledged batch was sent."""
         self._acknowledged: list[tuple[int, int]] = []
         self._failure: BaseException | None = None
-        self._wake = asyncio.Event()
+        self._wake = bell
         self._lease_end = 0.0
         self._next: dict[str, float] = {}
 
@@ -153,9 +167,13 @@ class Session:
             self._beat()
             await self._keep_house()
             self._check()
+            # Cleared before the look, so that what is committed during it is not slept over.
+            woken = self._wake.is_set()
+            self._wake.clear()
             found = await self._work()
             await self._measure()
-            pause = _POLL_S[0] if found else min(pause * 2, _POLL_S[1])
+            # What a look by the clock finds comes from another process: more may follow, and no bell tells of it.
+            pause = _POLL_S[0] if found and not woken else min(pause * 2, _POLL_S[1])
             if not found or len(self._known) >= _MAX_IN_FLIGHT:
                 await self._wait(pause)
         await self._drain()
@@ -207,7 +225,9 @@ class Session:
                 self._acknowledged.extend((row.shard, row.id) for row in sent)
             else:
                 self._failure = error
-            self._wake.set()
+            if error or partition in self._waiting or len(self._known) >= _MAX_IN_FLIGHT:
+                # Else nothing waits for it: what has arrived is deleted with the next look.
+                self._wake.set()
 
         return settle
 
@@ -230,14 +250,12 @@ class Session:
             raise SendFailed(f"not acknowledged within {_WATCHDOG_S} s")
 
     async def _wait(self, pause_s: float) -> None:
-        """Until the pause is over or a batch is settled."""
-        if not self._acknowledged:
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(pause_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                return
+        """Until the pause is over, or there may be something to do before its end."""
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     async def _keep_house(self) -> None:
         """Before and behind what may be slow the lease is looked after: a step that outlasts it must not go unseen."""
@@ -304,8 +322,9 @@ class Session:
         await self._read()
         while (self._waiting or self._sending) and self._clock.monotonic() < limit:
             self._check()
+            self._wake.clear()
             await self._send()
-            await self._wait(_POLL_S[1])
+            await self._wait(_POLL_S[0])
             await self._delete()
         # What settled while the last rows were read has not been deleted yet.
         await self._delete()

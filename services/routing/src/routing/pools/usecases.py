@@ -16,6 +16,9 @@ LEASE_LIFE = timedelta(seconds=5)
 LEASE_RENEWAL = timedelta(seconds=1.5)
 """An idle decider renews so often; every batch renews too."""
 
+INPUTS = "routing_input"
+"""The bell that tells the decider of this process that a pool has inputs."""
+
 _TRIM_PAGE = 5_000
 
 
@@ -25,6 +28,7 @@ async def note_changes(
     """Tell the pool's decider to read these again, once this transaction has committed."""
     if subject_ids:
         await store.add_inputs(tx.connection, pool, kind, subject_ids)
+        tx.bells.add(INPUTS)
 
 
 async def claim_pool(tx: Transaction, *, pool: str, owner: str) -> Lease | None:

@@ -17,7 +17,7 @@ from common.process import Runtime
 from common.transaction import Origin
 from routing.agents.usecases import list_active_agents
 from routing.pools.domain import DEFAULT_POOL, Input, Lease, LeaseLost
-from routing.pools.usecases import LEASE_RENEWAL, claim_pool, list_inputs, release_pool, renew_lease
+from routing.pools.usecases import INPUTS, LEASE_RENEWAL, claim_pool, list_inputs, release_pool, renew_lease
 from routing.queues.usecases import list_queues
 from routing.work import store
 from routing.work.deciding import Batch, Notes, ShortCount, commit_batch
@@ -69,19 +69,24 @@ async def run_decider(runtime: Runtime, *, batch: int) -> None:
 
 async def _decide_on(decider: "Decider", runtime: Runtime) -> None:
     pause = _FIRST_PAUSE
+    bell = runtime.database.bells.listen(INPUTS)
     while not runtime.stopping.is_set():
         runtime.beat()
+        # Cleared before the look, so that what is committed during it is not slept over.
+        woken = bell.is_set()
+        bell.clear()
         done = await decider.decide_once()
-        pause = _FIRST_PAUSE if done else min(2 * pause, _LONGEST_PAUSE)
+        # What a look by the clock finds comes from another process: more may follow, and no bell tells of it.
+        pause = _FIRST_PAUSE if done and not woken else min(2 * pause, _LONGEST_PAUSE)
         if done < _INPUTS_AT_ONCE:
-            await _pause(runtime.stopping, decider.shorten(pause))
+            await _pause(bell, decider.shorten(pause))
     await decider.stop()
 
 
-async def _pause(stopping: asyncio.Event, length: timedelta) -> None:
+async def _pause(until: asyncio.Event, length: timedelta) -> None:
     try:
         async with asyncio.timeout(length.total_seconds()):
-            await stopping.wait()
+            await until.wait()
     except TimeoutError:
         return  # the ordinary end of a pause
 
