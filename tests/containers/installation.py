@@ -25,7 +25,7 @@ from tests.support.eventually import eventually
 from tests.support.ports import free_ports
 from tests.support.servers import Servers
 from tests.support.stack import ALL_SCOPES, SERVICES, Stack
-from tools.manifests.objects import Installation, Pod, pods_of
+from tools.manifests.objects import Installation, Pod, pods_of, selects
 
 _READY_S = 240.0
 _PUBLIC_URL = "FRONTLINE_FEEDBACK_PUBLIC_URL"
@@ -191,9 +191,22 @@ def _start(stack: ContainedStack, manifests: Installation, around: Surroundings)
         http, admin = free_ports(2)
         if name == "feedback-api":  # where the links lead that customers get
             http = int(around.overridden[_PUBLIC_URL].rpartition(":")[2])
-        aliases = (pod.service,) if pod.component == "api" else ()  # the name of its Service
+        aliases = _service_names(manifests, pod)
         stack.pods[name] = pod
         stack.containers[name] = contain(pod, around, aliases=aliases, ports={"http": http, "admin": admin}).start()
         stack.admin_urls[name] = f"http://127.0.0.1:{admin}"
         if pod.component == "api":
             stack.urls[pod.service] = f"http://127.0.0.1:{http}"
+
+
+def _service_names(manifests: Installation, pod: Pod) -> list[str]:
+    """The names of the Services that lead to a pod."""
+    leading = [
+        one for one in manifests.of("Service") if selects({"matchLabels": one.find("spec.selector")}, pod.labels)
+    ]
+    listens = {port["name"]: port["containerPort"] for one in pod.containers() for port in one.document["ports"]}
+    for service in leading:
+        for port in service.find("spec.ports"):
+            # A network alias is a name alone: where a Service translates the port too, nobody would answer here.
+            assert port["port"] == listens[port["targetPort"]], f"{service.name} leads {port} to {listens}"
+    return [service.name for service in leading]

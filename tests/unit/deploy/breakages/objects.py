@@ -76,6 +76,33 @@ REFERENCES = (
         object="Deployment/feedback-worker", field="env", reason="shows it to whoever lists them",
     ),
 )  # fmt: skip
+PEERS = (
+    broken(
+        "a peer whose Service nobody makes", "components/settings/feedback.env", "http://intake:8000",
+        "http://intake-api:8000",
+        object="Deployment/feedback-worker", field="env FRONTLINE_PEERS_INTAKE_URL", reason="no Service intake-api",
+    ),
+    broken(
+        "a peer at a port that its Service lacks", "base/intake/service.yaml", "port: 8000", "port: 80",
+        object="Deployment/escalation-worker", field="env FRONTLINE_PEERS_INTAKE_URL", reason="no http at 8000",
+    ),
+    broken(
+        "a peer by TLS that nobody speaks", "components/settings/escalation.env", "http://routing", "https://routing",
+        object="Deployment/escalation-api", field="env FRONTLINE_PEERS_ROUTING_URL", reason="no https at 8000",
+    ),
+    broken(
+        "calls that come to another service", "components/settings/escalation.env", "http://routing", "http://intake",
+        object="Deployment/escalation-api", field="env FRONTLINE_PEERS_ROUTING_URL", reason="leads to intake",
+    ),
+    broken(
+        "a Service by its name in another namespace", "overlays/local/settings/kustomization.yaml",
+        "  - name: feedback-settings\n    behavior: merge\n    literals:\n",
+        "  - name: feedback-settings\n    behavior: merge\n    literals:\n"
+        "      - FRONTLINE_PEERS_ROUTING_URL=http://routing.support.svc:8000\n",
+        object="Deployment/feedback-api", field="env FRONTLINE_PEERS_ROUTING_URL",
+        reason="no Service routing.support.svc",
+    ),
+)  # fmt: skip
 SELECTORS = (
     broken(
         "a Deployment that does not take its own pods", "base/intake/worker.yaml",
