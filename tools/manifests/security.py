@@ -16,6 +16,10 @@ _WANTED_OF_CONTAINERS = {
     "securityContext.readOnlyRootFilesystem": (True, "the services write nothing but to /tmp"),
     "securityContext.capabilities.drop": (["ALL"], "the services need none"),
 }
+_SAID_FOR_ALL = frozenset({"runAsNonRoot", "runAsUser", "runAsGroup", "seccompProfile"})
+"""What a pod's security context says, for all of its containers: one that says it again says otherwise."""
+_SAID_BY_CONTAINERS = frozenset({"allowPrivilegeEscalation", "readOnlyRootFilesystem", "capabilities", "privileged"})
+_OTHER_PODS = ("Pod", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "CronJob")
 _NEVER_OF_PODS = ("hostNetwork", "hostPID", "hostIPC", "hostUsers")
 _VOLUMES = frozenset({"emptyDir", "secret", "configMap"})
 
@@ -30,6 +34,10 @@ def check(installation: Installation) -> Iterator[Fault]:
     for account in installation.of("ServiceAccount"):
         if account.find("automountServiceAccountToken") is not False:
             yield account.fault("automountServiceAccountToken", "a token would be mounted", "set it to false")
+    for other in installation.of(*_OTHER_PODS):
+        yield other.fault(
+            "kind", f"nothing here looks into the pods of a {other.kind}", "make it a Deployment or a Job"
+        )
     for granted in installation.of("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"):
         yield granted.fault("(the object)", "no service talks to the Kubernetes API", "take it out")
 
@@ -57,6 +65,8 @@ def _check_pod(pod: Pod) -> Iterator[Fault]:
         if not (_at(pod, f"securityContext.{field}") or 0) >= 10_000:
             reason = "a low number may be somebody on the node"
             yield pod.fault(f"securityContext.{field}", reason, "set it to 10001 in components/restricted")
+    for field in sorted(set(_at(pod, "securityContext") or ()) - _SAID_FOR_ALL):
+        yield pod.fault(f"securityContext.{field}", "the image needs nothing of the kind", "take it out")
     for field in _NEVER_OF_PODS:
         if pod.spec.get(field):
             yield pod.fault(field, "the pod would share it with its node", "take it out")
@@ -77,6 +87,9 @@ def _check_container(container: Container) -> Iterator[Fault]:
     for field in ("securityContext.privileged", "securityContext.capabilities.add"):
         if container.find(field):
             yield container.fault(field, "the services need no privilege", "take it out")
+    for field in sorted(set(container.find("securityContext") or ()) - _SAID_BY_CONTAINERS):
+        reason = "it goes before what the pod says, or asks for more than the image needs"
+        yield container.fault(f"securityContext.{field}", reason, "take it out")
     if container.find("command"):
         yield container.fault("command", "the image's entrypoint is left out", "say it in args")
     paths = {mount["mountPath"] for mount in container.document.get("volumeMounts", ())}

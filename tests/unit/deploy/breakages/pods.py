@@ -39,6 +39,41 @@ SECURITY = (
         "migrations without the restrictions", "migrations/kustomization.yaml", "  - ../components/restricted\n", "",
         object="Job/intake-migrate-0-1-0", field="securityContext.seccompProfile", reason="the restricted profile",
     ),
+    broken(
+        "a container that is root after all", POD, "allowPrivilegeEscalation: false",
+        "allowPrivilegeEscalation: false\n            runAsUser: 0",
+        object="Deployment/intake-api", field="containers[0].securityContext.runAsUser", reason="before what the pod",
+    ),
+    broken(
+        "a container that may be root", POD, "allowPrivilegeEscalation: false",
+        "allowPrivilegeEscalation: false\n            runAsNonRoot: false",
+        object="Job/intake-migrate-0-1-0", field="containers[0].securityContext.runAsNonRoot", reason="before what",
+    ),
+    broken(
+        "a container that may make any system call", POD, "allowPrivilegeEscalation: false",
+        "allowPrivilegeEscalation: false\n            seccompProfile: {type: Unconfined}",
+        object="Deployment/intake-api", field="containers[0].securityContext.seccompProfile", reason="before what",
+    ),
+    broken(
+        "a container that sees the node's /proc", POD, "allowPrivilegeEscalation: false",
+        "allowPrivilegeEscalation: false\n            procMount: Unmasked",
+        object="Deployment/intake-api", field="containers[0].securityContext.procMount", reason="more than the image",
+    ),
+    broken(
+        "a pod in the node's root group", POD, "runAsGroup: 10001",
+        "runAsGroup: 10001\n        supplementalGroups: [0]",
+        object="Deployment/intake-api", field="spec.securityContext.supplementalGroups", reason="nothing of the kind",
+    ),
+    *(
+        broken(
+            f"a {kind} beside the Deployments", "base/intake/serviceaccount.yaml", "Token: false\n",
+            f"Token: false\n---\napiVersion: {version}\nkind: {kind}\nmetadata: {{name: stray}}\nspec: {{}}\n",
+            object=f"{kind}/stray", field="kind", reason=f"nothing here looks into the pods of a {kind}",
+        )
+        for version, kind in (
+            ("v1", "Pod"), ("batch/v1", "CronJob"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet")
+        )
+    ),
 )  # fmt: skip
 PROBES = (
     broken(
