@@ -26,6 +26,7 @@ from tests.support.ports import free_ports
 from tests.support.servers import Servers
 from tests.support.stack import ALL_SCOPES, SERVICES, Stack
 from tools.manifests.objects import Installation, Pod, pods_of, selects
+from tools.manifests.topics import topic_of
 
 _READY_S = 240.0
 _PUBLIC_URL = "FRONTLINE_FEEDBACK_PUBLIC_URL"
@@ -134,7 +135,7 @@ async def _create_topics(servers: ContainedServers, manifests: Installation) -> 
     """What the topic operator would do with the manifests."""
     topics = [
         NewTopic(
-            topic.find("spec.topicName"),
+            topic_of(topic),
             topic.find("spec.partitions"),
             topic.find("spec.replicas"),
             topic_configs={name: str(value) for name, value in topic.find("spec.config").items()},

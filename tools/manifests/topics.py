@@ -1,33 +1,56 @@
 """That the topics are the contract's: the same list, partitions and retention, and what keeps an acknowledged event."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from contracts.topics import TOPICS, Topic
-from tools.manifests.objects import Document, Fault, Installation, Manifest
+from contracts.topics import TOPICS, Topic, topic_name
+from tools.manifests.objects import Container, Document, Fault, Installation, Manifest
+from tools.manifests.variables import config_maps_of, environment_of
 
+_PREFIX = "FRONTLINE_KAFKA_TOPIC_PREFIX"
 _KNOWN = frozenset({"topicName", "partitions", "replicas", "config"})
 
 
 def check(installation: Installation) -> Iterator[Fault]:
-    """Each topic of the contract once, and nothing else."""
+    """Each topic of the contract once, under the name by which the processes ask for it, and nothing else."""
+    prefix = _prefix(installation)
+    wanted = {topic_name(service, prefix): topic for service, topic in TOPICS.items()}
     found = [one for one in installation.topics if one.kind == "KafkaTopic"]
-    names = [one.find("spec.topicName") or one.name for one in found]
-    for service, topic in TOPICS.items():
-        if names.count(topic.name) != 1:
+    names = [topic_of(one) for one in found]
+    for name, topic in wanted.items():
+        if names.count(name) != 1:
             yield Fault(
                 file="deploy/k8s/topics/kustomization.yaml",
-                object=f"KafkaTopic/{topic.name}",
+                object=f"KafkaTopic/{name}",
                 field="resources",
-                reason=f"{service} publishes it, and there are {names.count(topic.name)} of it, not one",
-                fix="list the file that holds it, once",
+                reason=f"{topic.producer} publishes it, and there are {names.count(name)} of it, not one",
+                fix=f"list the file that holds it, once; what {_PREFIX} says is the overlay's namePrefix for topics",
             )
-    by_name = {topic.name: topic for topic in TOPICS.values()}
     for manifest, name in zip(found, names, strict=True):
-        if name not in by_name:
-            yield manifest.fault("spec.topicName", f"no service publishes {name}", "take it out")
+        if name not in wanted:
+            yield manifest.fault("metadata.name", f"no service publishes {name}", "take it out")
         else:
-            yield from _check_topic(manifest, by_name[name])
+            yield from _check_topic(manifest, wanted[name])
     yield from _check_settings(installation)
+
+
+def topic_of(manifest: Manifest) -> str:
+    """The name that a KafkaTopic has in Kafka: its own, unless it says another."""
+    return str(manifest.find("spec.topicName") or manifest.name)
+
+
+def _prefix(installation: Installation) -> str:
+    """What the processes put in front of a topic's name; where they disagree, `_check_settings` says so."""
+    return next((prefix for _, prefix in _prefixes(installation)), "")
+
+
+def _prefixes(installation: Installation) -> Sequence[tuple[Container, str]]:
+    config_maps = config_maps_of(installation)
+    return [
+        (container, environment_of(container, config_maps).get(_PREFIX, ""))
+        for pod in installation.pods()
+        if pod.component == "worker"
+        for container in pod.containers()
+    ]
 
 
 def _check_topic(manifest: Manifest, topic: Topic) -> Iterator[Fault]:
@@ -54,7 +77,12 @@ def _check_topic(manifest: Manifest, topic: Topic) -> Iterator[Fault]:
 
 
 def _check_settings(installation: Installation) -> Iterator[Fault]:
-    """The relay refuses to publish into a topic of another size than it is told."""
+    """Whoever publishes and whoever consumes mean the same topics; and a relay refuses one of another size."""
+    prefix = _prefix(installation)
+    for container, own in _prefixes(installation):
+        if own != prefix:
+            reason = f"it is {own or 'empty'}, and the others' is {prefix or 'empty'}"
+            yield container.fault(f"env {_PREFIX}", reason, "set it in frontline-settings, for all")
     sizes = {topic.partitions for topic in TOPICS.values()}
     for config_map in installation.of("ConfigMap"):
         told: Document = config_map.find("data") or {}

@@ -12,6 +12,9 @@ from tests.unit.deploy.conftest import Copy
 from tools.manifests.__main__ import check, find_faults, main
 from tools.manifests.objects import Installation
 from tools.manifests.render import ROOT, NotRendered, render_installation
+from tools.manifests.topics import topic_of
+
+PREFIX = "FRONTLINE_KAFKA_TOPIC_PREFIX"
 
 
 def test_the_manifests_are_sound() -> None:
@@ -23,7 +26,7 @@ def test_rendering_twice_gives_the_same(sound: Installation) -> None:
 
 
 def test_the_topics_are_the_contracts(sound: Installation) -> None:
-    rendered = {one.find("spec.topicName"): one for one in sound.topics}
+    rendered = {topic_of(one): one for one in sound.topics}
     assert {name: one.find("spec.partitions") for name, one in rendered.items()} == {
         topic.name: topic.partitions for topic in TOPICS.values()
     }
@@ -56,6 +59,16 @@ def test_what_an_overlay_may_add_is_sound(copy: Copy, component: str) -> None:
     changed = find_faults(copy.root)
     assert changed == []
     assert render_installation(copy.root, "local") != copy.sound
+
+
+def test_an_installation_that_shares_its_brokers_with_another_is_sound(copy: Copy) -> None:
+    """One prefix for the processes, and for the topics."""
+    settings = "      - FRONTLINE_INSTALLATION=local\n"
+    copy.change("overlays/local/settings/kustomization.yaml", settings, f"{settings}      - {PREFIX}=acme.\n")
+    copy.change(
+        "overlays/local/topics/kustomization.yaml", "namespace: kafka\n", "namespace: kafka\nnamePrefix: acme.\n"
+    )
+    assert find_faults(copy.root) == []
 
 
 def test_what_does_not_render_is_said_in_kustomizes_words(copy: Copy) -> None:

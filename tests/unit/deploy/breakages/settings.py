@@ -63,4 +63,19 @@ TOPICS = (
         "relays that refuse the topics", SETTINGS, "PARTITIONS=24", "PARTITIONS=6",
         object="ConfigMap/frontline-settings", field="data.FRONTLINE_KAFKA_PARTITIONS", reason="the topics have 24",
     ),
+    broken(
+        "topics without the prefix that processes use", "overlays/local/settings/kustomization.yaml",
+        "- FRONTLINE_INSTALLATION=local", "- FRONTLINE_KAFKA_TOPIC_PREFIX=acme.",
+        object="KafkaTopic/acme.support.intake.v1", field="resources", reason="there are 0 of it",
+    ),
+    broken(
+        "topics with a prefix that no process uses", "overlays/local/topics/kustomization.yaml",
+        "namespace: kafka", "namespace: kafka\nnamePrefix: acme.",
+        object="KafkaTopic/acme.support.intake.v1", field="metadata.name", reason="no service publishes acme.",
+    ),
+    broken(
+        "a prefix for one service alone", "components/settings/routing.env", "FRONTLINE_ROUTING_LOG_RETENTION=7d",
+        "FRONTLINE_KAFKA_TOPIC_PREFIX=acme.",
+        object="Deployment/routing-worker", field="env FRONTLINE_KAFKA_TOPIC_PREFIX", reason="others' is empty",
+    ),
 )  # fmt: skip
