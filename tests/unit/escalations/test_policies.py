@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import Conflict, InvalidInput
 from escalation.escalations.domain import Trigger
-from escalation.escalations.policy import VersionState, check_draft, check_version, choose
+from escalation.escalations.policy import Action, Step, VersionState, check_draft, check_version, choose
 from escalation.escalations.stepping import Fired
 from escalation.escalations.wording import facts_of, word
 from tests.unit.escalations.build import START, notify, run_of, version_of
@@ -37,18 +37,47 @@ def test_only_a_draft_becomes_active() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["owner", "team_lead", "tier:1", "team:web shop", f"agent:{UUID(int=5)}", "email:a.b@example.com"]
-)
+    "target",
+    [
+        "owner", "team_lead", "tier:1", "team:web shop", f"agent:{UUID(int=5)}", "email:a.b@example.com",
+        "email:o'neill+duty@localhost", "email:jürgen@bücher.example",
+    ],
+)  # fmt: skip
 def test_every_kind_of_target_is_known(target: str) -> None:
     check_version(version_of(notify(targets=(target,))))
 
 
 @pytest.mark.parametrize(
-    "target", ["", "owners", "tier:0", "team:", "agent:5", "email:a@b@c", "email:a b@c", "email:a"]
-)
+    "target",
+    [
+        "", "owners", "tier:0", "team:", "team:a\x00b", "agent:5", f"agent:{'-' * 36}", f"agent:{'a' * 36}",
+        "email:a@b@c", "email:a b@c", "email:a", "email:lead@[", "email:lead@[1", "email:a..b@example.com",
+        "email:.a@example.com", "email:lead@example..com", "email:lead@-example.com", "email:(a@b", "email:a\x00@b",
+        f"email:lead@{'a' * 64}.example.com",
+    ],
+)  # fmt: skip
 def test_other_targets_are_refused(target: str) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         check_version(version_of(notify(targets=(target,))))
+    assert [pointer for pointer, _ in refused.value.pointers] == ["/steps/0/targets/0"]
+
+
+@pytest.mark.parametrize("url", ["https://duty.example.com/hook", "http://[::1]:8080/", "https://bücher.example/?a=b"])
+def test_urls_of_hosts_are_known(url: str) -> None:
+    check_version(version_of(Step(after_s=0, action=Action.WEBHOOK, url=url)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://[x", "https://a..b/hook", "https://:80/", "https://a:99999/", "https://a:b/", "https://me@a/",
+        f"https://{'a' * 64}.example.com/",
+    ],
+)  # fmt: skip
+def test_urls_that_nobody_could_call_are_refused(url: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check_version(version_of(Step(after_s=0, action=Action.WEBHOOK, url=url)))
+    assert [pointer for pointer, _ in refused.value.pointers] == ["/steps/0/url"]
 
 
 @pytest.mark.parametrize(

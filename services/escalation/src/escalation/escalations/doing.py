@@ -1,6 +1,5 @@
 """Taking the steps that are due, with what each action does. The timer of a run calls this, nothing else does."""
 
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from common.calls import Call, CallKind, CallOutcome, add_calls
@@ -19,7 +18,7 @@ from escalation.escalations.targets import Reach, addresses_of
 from escalation.escalations.wording import facts_of, word
 from escalation.handoffs.domain import Reason, Times
 from escalation.handoffs.usecases import request_emergency
-from escalation.notifications.domain import Channel, NewNotification
+from escalation.notifications.domain import Channel, NewNotification, read_url
 from escalation.notifications.usecases import notify
 from escalation.sla.usecases import is_clock_open
 from escalation.tickets.domain import Ticket
@@ -128,8 +127,8 @@ class _Doing:
         return agents
 
     def _to_system(self, fired: Fired) -> NewNotification:
-        host = urlsplit(fired.step.url).hostname or ""
-        return self._wanted(fired, channel=Channel.WEBHOOK, address=fired.step.url, target=f"webhook:{host}")
+        target = f"webhook:{read_url(fired.step.url).host}"
+        return self._wanted(fired, channel=Channel.WEBHOOK, address=fired.step.url, target=target)
 
     def _wanted(
         self, fired: Fired, *, channel: Channel, address: str, target: str, agents: tuple[UUID, ...] = ()

@@ -14,6 +14,7 @@ from uuid import UUID
 from common.errors import Conflict, InvalidInput
 from common.match import MatchRule, check_rule, matches
 from escalation.escalations.domain import BREACH_PERCENT, Trigger
+from escalation.notifications.domain import UnusableAddress, check_mail_address, read_url
 from escalation.tickets.domain import MATCH_FIELDS
 
 DEFAULT_ID = UUID("00000000-0000-7000-8000-000000000031")
@@ -23,7 +24,7 @@ UNROUTABLE_ID = UUID("00000000-0000-7000-8000-000000000033")
 
 CONDITION = re.compile(r"not_acked|not_resolved|unroutable|sla_pct>=(?P<percent>[1-9][0-9]?|100)")
 TARGET = re.compile(
-    r"owner|team_lead|tier:(?P<tier>[1-3])|team:(?P<team>[^\s,:][^,:]{0,99})|agent:(?P<agent>[0-9a-f-]{36})"
+    r"owner|team_lead|tier:(?P<tier>[1-3])|team:(?P<team>[^\s,:\x00][^,:\x00]{0,99})|agent:(?P<agent>[0-9a-f-]{36})"
     r"|email:(?P<email>[^\s@,<>]{1,64}@[^\s@,<>]{1,190})"
 )
 
@@ -167,13 +168,38 @@ def _faults_of(step: Step) -> list[tuple[str, str]]:
     if not CONDITION.fullmatch(step.when):
         faults.append(("/when", "must be not_acked, not_resolved, unroutable or sla_pct>=1 to 100"))
     for place, target in enumerate(step.targets):
-        if not TARGET.fullmatch(target):
+        if not _is_target(target):
             known = "owner, team_lead, tier:1 to 3, team:<name>, agent:<id>, email:<address>"
             faults.append((f"/targets/{place}", f"must be one of {known}"))
     if (step.action is Action.NOTIFY) != bool(step.targets):
         faults.append(("/targets", "belong to notify, which needs one at least"))
     if (step.action is Action.WEBHOOK) != bool(step.url):
         faults.append(("/url", "belongs to webhook, which needs it"))
+    elif step.url and (fault := _fault_of_url(step.url)):
+        faults.append(("/url", fault))
     if step.tier and step.action is not Action.HANDOFF:
         faults.append(("/tier", "belongs to handoff"))
     return faults
+
+
+def _is_target(target: str) -> bool:
+    """Whether every step with this target could be taken: what looks like one but means nothing would fail each run."""
+    found = TARGET.fullmatch(target)
+    if found is None:
+        return False
+    try:
+        if found["agent"]:
+            UUID(found["agent"])
+        if found["email"]:
+            check_mail_address(found["email"])
+    except (ValueError, UnusableAddress):
+        return False
+    return True
+
+
+def _fault_of_url(url: str) -> str:
+    try:
+        read_url(url)
+    except UnusableAddress as unusable:
+        return str(unusable)
+    return ""

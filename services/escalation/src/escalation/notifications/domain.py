@@ -1,5 +1,6 @@
 """A notification: one thing said by one channel to one address, and what becomes of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +19,11 @@ MAX_ATTEMPTS = len(_DELAYS) + 1
 MAX_FAULT = 200
 
 _PORTS = {"http": 80, "https": 443}
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_MAIL_ADDRESS = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>[^\s@]{{1,190}})")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+_MAX_LOCAL = 64
 
 
 class UnusableAddress(Exception):
@@ -139,6 +145,26 @@ def read_url(url: str) -> Url:
         raise UnusableAddress("the URL must be http(s)://host without a user")
     path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
     return Url(scheme=parts.scheme, host=host, port=port or _PORTS[parts.scheme], path=path)
+
+
+def check_mail_address(address: str) -> None:
+    """Refuse what no mail server could take: the part before the @ must be words with dots between, then a host.
+
+    Quoted words and addresses in brackets are refused too, though mail knows them: nobody is paged by them.
+
+    Raises:
+        UnusableAddress: it is something else.
+    Source: RFC 5321, 4.1.2 (Dot-string, Domain), with the letters of RFC 6531.
+    """
+    found = _MAIL_ADDRESS.fullmatch(address)
+    if found is None or len(found["local"].encode()) > _MAX_LOCAL:
+        raise UnusableAddress("the mail address is malformed")
+    try:
+        domain = found["domain"].encode("idna").decode("ascii")
+    except ValueError as malformed:
+        raise UnusableAddress("the mail address is malformed") from malformed
+    if not _DOMAIN.fullmatch(domain):
+        raise UnusableAddress("the mail address is malformed")
 
 
 def settle(notification: Notification, *, delivery: Delivery, at: datetime, is_final: bool | None = None) -> Settled:
