@@ -27,7 +27,14 @@ from common.timers import fire_due
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event
-from contracts.intake import MessageAdded, TicketCreated, TicketReopened, TicketResolved, TicketStatusChanged
+from contracts.intake import (
+    MessageAdded,
+    TicketClosed,
+    TicketCreated,
+    TicketReopened,
+    TicketResolved,
+    TicketStatusChanged,
+)
 from contracts.registry import EVENT_TYPES, Body, decode_body, encode_body
 from contracts.routing import AssignmentAssigned
 from contracts.words import Source
@@ -159,19 +166,32 @@ class Feedback:
         await self.tell(ticket_id, body)
 
     async def resolve(self, ticket_id: UUID, *, code: str = "fixed", seq: int = 1) -> None:
-        """A resolution."""
+        """A resolution that may be taken back within a week."""
         await self.tell(
             ticket_id,
-            TicketResolved(ticket_id=ticket_id, resolution_seq=seq, resolution_code=code),
             TicketStatusChanged(ticket_id=ticket_id, old="open", new="resolved"),
+            TicketResolved(
+                ticket_id=ticket_id,
+                resolution_seq=seq,
+                resolution_code=code,
+                reopen_until=self.clock.now() + timedelta(days=7),
+            ),
         )
 
     async def reopen(self, ticket_id: UUID) -> None:
         """A reopening."""
         await self.tell(
             ticket_id,
-            TicketReopened(ticket_id=ticket_id, reopen_count=1, trigger="message", since_resolved_s=1),
             TicketStatusChanged(ticket_id=ticket_id, old="resolved", new="open"),
+            TicketReopened(ticket_id=ticket_id, reopen_count=1, trigger="message", since_resolved_s=1),
+        )
+
+    async def close(self, ticket_id: UUID) -> None:
+        """The end of a resolved ticket."""
+        await self.tell(
+            ticket_id,
+            TicketStatusChanged(ticket_id=ticket_id, old="resolved", new="closed"),
+            TicketClosed(ticket_id=ticket_id, closure="auto"),
         )
 
     async def resolved(self, *, code: str = "fixed", **given: Any) -> TicketCreated:

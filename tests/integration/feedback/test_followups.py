@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from contracts.feedback import FollowupClosed, FollowupOpened, FollowupReopenRequested
-from contracts.intake import TicketStatusChanged
 from feedback.surveys.domain import Survey
 from tests.integration.feedback.conftest import Feedback
 
@@ -80,9 +81,81 @@ async def test_who_says_no_is_not_asked_again(feedback: Feedback) -> None:
 async def test_nobody_is_asked_about_a_ticket_that_is_closed(feedback: Feedback) -> None:
     """Consent is asked for only where a reopening is possible."""
     survey, path = await feedback.sent()
-    await feedback.tell(survey.ticket_id, TicketStatusChanged(ticket_id=survey.ticket_id, old="resolved", new="closed"))
+    await feedback.close(survey.ticket_id)
     await feedback.anybody.post(f"{path}/response", json={"score": 1})
     assert 'name="reopen_consent"' not in (await feedback.anybody.get(path)).text
+
+
+@pytest.mark.parametrize("how", ["closed", "window_over"])
+async def test_a_consent_that_comes_too_late_stays_the_leads(feedback: Feedback, how: str) -> None:
+    """Closed, or resolved too long ago: nobody is promised anything, and the task is not lost."""
+    survey, path = await feedback.sent()
+    if how == "closed":
+        await feedback.close(survey.ticket_id)
+    else:
+        feedback.clock.move(timedelta(days=6, seconds=1))
+    answered = await feedback.anybody.post(f"{path}/response", json={"score": 1, "reopen_consent": True})
+    assert (answered.status_code, answered.json()["reopen_consent"], answered.json()["reopens"]) == (200, True, False)
+    assert "We open your request again" not in (await feedback.anybody.get(path)).text
+    await feedback.hear_ourselves()
+    found = await one_followup(feedback, state="open")
+    assert found["consented"]
+    told = await feedback.told(survey.ticket_id)
+    assert told[-1] == "followup.opened"
+    url = f"/v1/followups/{found['followup_id']}/request-reopen"
+    refused = await feedback.http.post(url, headers={"if-match": '"1"'})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_reopenable")
+    assert await feedback.told(survey.ticket_id) == told
+
+
+async def test_a_consent_to_the_last_moment_of_the_window(feedback: Feedback) -> None:
+    """Until the very moment that intake names the ticket can be opened again."""
+    _, path = await feedback.sent()
+    feedback.clock.move(timedelta(days=6))
+    answered = await feedback.anybody.post(f"{path}/response", json={"score": 1, "reopen_consent": True})
+    assert answered.json()["reopens"]
+    await feedback.hear_ourselves()
+    assert (await one_followup(feedback))["state"] == "reopen_requested"
+
+
+async def test_a_consent_where_the_ticket_is_open_again_already(feedback: Feedback) -> None:
+    """The person had written, too: what was asked for is done, and intake is not asked once more."""
+    survey, path = await bad_answer(feedback)
+    await feedback.reopen(survey.ticket_id)
+    assert 'name="reopen_consent"' not in (await feedback.anybody.get(path)).text
+    found = await one_followup(feedback, state="open")
+    url = f"/v1/followups/{found['followup_id']}/request-reopen"
+    refused = await feedback.http.post(url, headers={"if-match": '"1"'})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_reopenable")
+    agreed = await feedback.anybody.patch(f"{path}/response", json={"reopen_consent": True, "amends": 1})
+    assert agreed.json()["reopens"]
+    await feedback.hear_ourselves()
+    found = await one_followup(feedback)
+    assert (found["state"], found["outcome"]) == ("closed", "reopened")
+    assert "followup.reopen_requested" not in await feedback.told(survey.ticket_id)
+
+
+async def test_a_resolution_since_is_another_one(feedback: Feedback) -> None:
+    """Nobody asks for the reopening of a resolution that the person was not asked about."""
+    survey, _ = await bad_answer(feedback)
+    await feedback.reopen(survey.ticket_id)
+    await feedback.resolve(survey.ticket_id, seq=2)
+    found = await one_followup(feedback, state="open")
+    url = f"/v1/followups/{found['followup_id']}/request-reopen"
+    assert (await feedback.http.post(url, headers={"if-match": '"1"'})).json()["code"] == "not_reopenable"
+
+
+async def test_a_reopening_that_came_to_nothing_gives_the_task_back(feedback: Feedback) -> None:
+    """The ticket was closed before intake heard of the consent: the lead sees it, before and after."""
+    survey, path = await bad_answer(feedback, reopen_consent=True)
+    waiting = await one_followup(feedback, state=["open", "reopen_requested"])
+    assert waiting["state"] == "reopen_requested"
+    feedback.clock.move(timedelta(hours=2))
+    await feedback.close(survey.ticket_id)
+    found = await one_followup(feedback, state="open")
+    assert found["due_at"] == "2026-03-04T12:00:00Z"
+    assert (await feedback.told(survey.ticket_id))[-1] == "followup.opened"
+    assert "We open your request again" not in (await feedback.anybody.get(path)).text
 
 
 async def test_a_better_score_ends_the_task(feedback: Feedback) -> None:

@@ -46,6 +46,19 @@ async def test_an_answer_against_a_reopening(feedback: Feedback, answer_first: b
     assert state is (SurveyState.ANSWERED if "survey.responded" in told else SurveyState.CANCELLED)
 
 
+@pytest.mark.parametrize("consent_first", [True, False])
+async def test_a_consent_against_a_reopening(feedback: Feedback, consent_first: bool) -> None:
+    """The person agrees while the ticket is opened again anyway: whoever is first, the task ends as reopened."""
+    asked = [await feedback.sent() for _ in range(4)]
+    for _, path in asked:
+        await feedback.anybody.post(f"{path}/response", json={"score": 1, "reopen_consent": True})
+    hearing = feedback.hear_ourselves()
+    reopening = [feedback.reopen(survey.ticket_id) for survey, _ in reversed(asked)]
+    await asyncio.gather(*([hearing, *reopening] if consent_first else [*reopening, hearing]))
+    found = (await feedback.http.get("/v1/followups")).json()["items"]
+    assert [(each["state"], each["outcome"]) for each in found] == [("closed", "reopened")] * 4
+
+
 async def test_two_questions_due_at_once(feedback: Feedback) -> None:
     """Two workers send two surveys of one person: one goes out, the other is throttled."""
     first = await feedback.resolved()

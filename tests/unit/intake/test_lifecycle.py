@@ -34,7 +34,7 @@ WINDOW = timedelta(days=7)
 def resolve(ticket: Ticket) -> Decision:
     """Resolved in the way that fits the ticket's status."""
     code = ResolutionCode.SELF_SERVICE if ticket.status is Status.NEW else ResolutionCode.FIXED
-    return lifecycle.resolve(ticket, code=code, summary="done", skip_reason="plain", now=NOW)
+    return lifecycle.resolve(ticket, code=code, summary="done", skip_reason="plain", now=NOW, reopen_window=WINDOW)
 
 
 COMMANDS: Mapping[Trigger, Callable[[Ticket], Decision]] = {
@@ -99,7 +99,9 @@ def test_a_repeat_changes_nothing(status: Status, trigger: Trigger) -> None:
 
 def _resolve_again(done: Ticket) -> Decision:
     assert done.resolution_code is not None
-    return lifecycle.resolve(done, code=done.resolution_code, summary="done", skip_reason="plain", now=NOW)
+    return lifecycle.resolve(
+        done, code=done.resolution_code, summary="done", skip_reason="plain", now=NOW, reopen_window=WINDOW
+    )
 
 
 @pytest.mark.parametrize(("status", "trigger"), list(product(Status, FACT_DECISIONS)))
@@ -201,7 +203,10 @@ def test_a_resolution_has_its_guards(
 ) -> None:
     """Each guard by its code."""
     ticket = replace(standing(status), owner_id=owner)
-    assert refused(lifecycle.resolve, ticket, code=code, summary="s", skip_reason=skip, now=NOW) == refusal
+    assert (
+        refused(lifecycle.resolve, ticket, code=code, summary="s", skip_reason=skip, now=NOW, reopen_window=WINDOW)
+        == refusal
+    )
 
 
 @pytest.mark.parametrize("state", HandoffState)
@@ -212,7 +217,7 @@ def test_nothing_is_resolved_while_somebody_is_asked_to_take_it(state: HandoffSt
         ticket = replace(standing(status), handoff=handoff)
         if state is HandoffState.REQUESTED:
             same: dict[str, object] = {"code": ResolutionCode.FIXED, "summary": "s", "skip_reason": "s", "now": NOW}
-            assert refused(lifecycle.resolve, ticket, **same) == "handoff_open"
+            assert refused(lifecycle.resolve, ticket, **same, reopen_window=WINDOW) == "handoff_open"
         else:
             assert resolve(ticket).ticket.status is Status.RESOLVED
     done = replace(resolve(standing(Status.OPEN)).ticket, handoff=handoff)
@@ -222,7 +227,9 @@ def test_nothing_is_resolved_while_somebody_is_asked_to_take_it(state: HandoffSt
 def test_no_reply_ends_the_waiting() -> None:
     """Without an owner and without a solution, but only from pending_customer."""
     waiting = replace(standing(Status.PENDING_CUSTOMER), owner_id=None)
-    decision = lifecycle.resolve(waiting, code=ResolutionCode.NO_REPLY, summary="s", skip_reason="", now=NOW)
+    decision = lifecycle.resolve(
+        waiting, code=ResolutionCode.NO_REPLY, summary="s", skip_reason="", now=NOW, reopen_window=WINDOW
+    )
     assert decision.ticket.status is Status.RESOLVED
 
 
@@ -231,7 +238,8 @@ def test_another_resolution_is_no_repeat() -> None:
     done = resolve(standing(Status.OPEN)).ticket
     same: dict[str, object] = {"code": ResolutionCode.FIXED, "summary": "done", "skip_reason": "plain"}
     for other in ({"code": ResolutionCode.WORKAROUND}, {"summary": "x"}, {"skip_reason": "x"}, {"skip_reason": ""}):
-        assert refused(lifecycle.resolve, done, **(same | other), now=NOW) == "transition_not_allowed"
+        refusal = refused(lifecycle.resolve, done, **(same | other), now=NOW, reopen_window=WINDOW)
+        assert refusal == "transition_not_allowed"
 
 
 def test_the_reopen_window_ends() -> None:
@@ -294,6 +302,7 @@ def test_resolutions_count() -> None:
         decision = resolve(ticket)
         [told] = [event for event in decision.events if isinstance(event, TicketResolved)]
         assert told.resolution_seq == expected
+        assert told.reopen_until == NOW + WINDOW
         ticket = lifecycle.reopen(decision.ticket, trigger="agent", now=NOW, reopen_window=WINDOW).ticket
         assert ticket.resolved_at is None
     assert ticket.reopen_count == 3

@@ -79,13 +79,17 @@ class TicketStatusChanged(Body, frozen=True):
 
 @event("ticket.resolved", producer="intake", subject="ticket")
 class TicketResolved(Body, frozen=True):
-    """A solution was delivered; confirmation or silence is pending."""
+    """A solution was delivered; confirmation or silence is pending.
+
+    Until `reopen_until` the ticket may be opened again, unless it is closed before; an earlier release did not tell it.
+    """
 
     ticket_id: UUID
     resolution_seq: int
     resolution_code: str
     owner_id: UUID | None = None
     skip_reason: str = ""
+    reopen_until: Moment | None = None
 
 
 @event("ticket.reopened", producer="intake", subject="ticket")

@@ -35,13 +35,13 @@ commands = APIRouter(prefix="/v1/followups", route_class=TransactionalRoute, tag
 async def list_followups(
     connection: CurrentConnection,
     ticket: Annotated[UUID | None, Query()] = None,
-    state: Annotated[FollowupState | None, Query()] = None,
+    state: Annotated[tuple[FollowupState, ...], Query(max_length=len(FollowupState))] = (),
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[FollowupShown]:
-    """Follow-ups, those due first in front."""
+    """Follow-ups, those due first in front. Several states are alternatives: open and reopen_requested are not done."""
     after = decode_cursor(cursor, datetime, UUID)
-    found = await usecases.list_followups(connection, ticket_id=ticket, state=state, after=after, limit=limit + 1)
+    found = await usecases.list_followups(connection, ticket_id=ticket, states=state, after=after, limit=limit + 1)
     shown = found[:limit]
     more = len(found) > limit
     return Page(
@@ -72,7 +72,7 @@ async def close_followup(
 async def request_reopen(
     followup_id: UUID, tx: CurrentTransaction, version: IfMatch, response: Response
 ) -> FollowupShown:
-    """The person agreed that the ticket is opened again: intake opens it."""
+    """The person agreed that the ticket is opened again: intake opens it. 409 not_reopenable where it cannot."""
     followup = await usecases.request_reopen(tx, followup_id, if_match=version)
     set_etag(response, followup.version)
     return show_followup(followup)

@@ -9,6 +9,7 @@ from common.errors import Conflict
 from contracts.feedback import AnswerBody, FollowupClosed, FollowupOpened, FollowupReopenRequested
 from contracts.registry import Body
 from feedback.policies.domain import SCALES, SurveyKind
+from feedback.tickets.domain import Reopening
 
 _SATURDAY = 5
 MAX_NOTE = 2_000
@@ -90,7 +91,9 @@ def is_bad(answer: AnswerBody) -> bool:
     return answer.kind in SCALES and SCALES[SurveyKind(answer.kind)].is_bad(answer.score)
 
 
-def follow_answer(followup: Followup | None, answer: AnswerBody, *, followup_id: UUID, at: datetime) -> Move | None:
+def follow_answer(
+    followup: Followup | None, answer: AnswerBody, *, reopening: Reopening, followup_id: UUID, at: datetime
+) -> Move | None:
     """What an answer, first or amended, does: opens, closes or changes the survey's follow-up; None: nothing.
 
     A closed one is opened again where the score had improved and is bad anew, or where the person agrees only now that
@@ -98,53 +101,55 @@ def follow_answer(followup: Followup | None, answer: AnswerBody, *, followup_id:
 
     Args:
         followup: the survey's, if it has one.
+        reopening: of the resolution that the survey asked about.
         followup_id: for a new one.
     """
     if followup is None:
-        return _open(_new(answer, followup_id, at), consents=answer.reopen_consent, at=at) if is_bad(answer) else None
+        if not is_bad(answer):
+            return None
+        return _open(_new(answer, followup_id, at), reopening if answer.reopen_consent else None, at=at)
     if answer.version <= followup.answer_version:
         return None
     renewed = replace(followup, score=answer.score, answer_version=answer.version, consented=answer.reopen_consent)
-    closed = followup.state is FollowupState.CLOSED
+    is_closed = followup.state is FollowupState.CLOSED
     if not is_bad(answer):
-        return (
-            Move(followup=renewed)
-            if closed
-            else _close(renewed, Outcome.SCORE_IMPROVED, note="", by="service:feedback", at=at)
-        )
-    consents = answer.reopen_consent and not followup.consented
-    if closed and followup.outcome == Outcome.SCORE_IMPROVED:
-        return _open(renewed, consents=consents, at=at)
-    if not consents:
-        return Move(followup=renewed)
-    return request_reopen(_reset(renewed, at) if closed else renewed)
+        return Move(followup=renewed) if is_closed else _close_by_itself(renewed, Outcome.SCORE_IMPROVED, at=at)
+    agreed = reopening if answer.reopen_consent and not followup.consented else None
+    if not is_closed:
+        return _agree(renewed, agreed, at=at)
+    if followup.outcome == Outcome.SCORE_IMPROVED or agreed in (Reopening.POSSIBLE, Reopening.TOO_LATE):
+        return _open(renewed, agreed, at=at)
+    return Move(followup=renewed)
 
 
-def request_reopen(followup: Followup) -> Move:
+def request_reopen(followup: Followup, reopening: Reopening) -> Move:
     """The person agreed that the ticket is opened again; a repeat says nothing.
 
     Raises:
-        Conflict: `followup_closed`.
+        Conflict: `followup_closed`; `not_reopenable` where nothing would come of it.
     """
     if followup.state is FollowupState.CLOSED:
         raise Conflict("the follow-up is closed", code="followup_closed")
     if followup.state is FollowupState.REOPEN_REQUESTED:
         return Move(followup=followup)
-    requested = replace(followup, state=FollowupState.REOPEN_REQUESTED)
-    told = FollowupReopenRequested(
-        ticket_id=followup.ticket_id,
-        followup_id=followup.followup_id,
-        survey_id=followup.survey_id,
-        resolution_seq=followup.resolution_seq,
-    )
-    return Move(followup=requested, told=(told,))
+    if reopening is Reopening.DONE:
+        raise Conflict("the ticket was opened again since this resolution", code="not_reopenable")
+    if reopening is Reopening.TOO_LATE:
+        raise Conflict("the ticket can no longer be opened again: open one that follows it", code="not_reopenable")
+    return _request(followup)
 
 
-def note_reopened(followup: Followup, *, at: datetime) -> Move | None:
-    """The ticket is open again: where that was asked for, the task is done."""
+def note_ticket(followup: Followup, reopening: Reopening, *, at: datetime) -> Move | None:
+    """The ticket is open again, or closed: where a reopening was asked for, the task is done, or the lead's again."""
     if followup.state is not FollowupState.REOPEN_REQUESTED:
         return None
-    return _close(followup, Outcome.REOPENED, note="", by="service:feedback", at=at)
+    match reopening:
+        case Reopening.DONE:
+            return _close_by_itself(followup, Outcome.REOPENED, at=at)
+        case Reopening.TOO_LATE:
+            return _open(followup, None, at=at)
+        case Reopening.POSSIBLE:
+            return None
 
 
 def close(followup: Followup, outcome: Outcome, *, note: str, by: str, at: datetime) -> Move:
@@ -178,31 +183,48 @@ def _new(answer: AnswerBody, followup_id: UUID, at: datetime) -> Followup:
     )
 
 
-def _reset(followup: Followup, at: datetime) -> Followup:
-    """To be done as if it were new. What the lead wrote the last time stays."""
-    return replace(
-        followup,
-        state=FollowupState.OPEN,
-        outcome="",
-        closed_by="",
-        closed_at=None,
-        due_at=one_business_day_after(at),
-    )
-
-
-def _open(followup: Followup, *, consents: bool, at: datetime) -> Move:
-    opened = _reset(followup, at)
+def _open(followup: Followup, agreed: Reopening | None, *, at: datetime) -> Move:
+    """The lead's, as if it were new; what was written the last time stays. `agreed`: see `_agree`."""
+    due_at = one_business_day_after(at)
+    opened = replace(followup, state=FollowupState.OPEN, outcome="", closed_by="", closed_at=None, due_at=due_at)
     told = FollowupOpened(
         ticket_id=opened.ticket_id,
         followup_id=opened.followup_id,
         survey_id=opened.survey_id,
         score=opened.score,
-        due_at=opened.due_at,
+        due_at=due_at,
     )
-    if not consents:
-        return Move(followup=opened, told=(told,))
-    asked = request_reopen(opened)
-    return Move(followup=asked.followup, told=(told, *asked.told))
+    move = _agree(opened, agreed, at=at)
+    return Move(followup=move.followup, told=(told, *move.told))
+
+
+def _agree(followup: Followup, agreed: Reopening | None, *, at: datetime) -> Move:
+    """What a consent makes of a task that is not closed; it stays the lead's where the ticket stays as it is.
+
+    Args:
+        agreed: what becomes of a reopening that the person agrees to by this answer; None where they do not.
+    """
+    match agreed:
+        case Reopening.POSSIBLE if followup.state is FollowupState.OPEN:
+            return _request(followup)
+        case Reopening.DONE:
+            return _close_by_itself(followup, Outcome.REOPENED, at=at)
+        case _:
+            return Move(followup=followup)
+
+
+def _request(followup: Followup) -> Move:
+    told = FollowupReopenRequested(
+        ticket_id=followup.ticket_id,
+        followup_id=followup.followup_id,
+        survey_id=followup.survey_id,
+        resolution_seq=followup.resolution_seq,
+    )
+    return Move(followup=replace(followup, state=FollowupState.REOPEN_REQUESTED), told=(told,))
+
+
+def _close_by_itself(followup: Followup, outcome: Outcome, *, at: datetime) -> Move:
+    return _close(followup, outcome, note=followup.note, by="service:feedback", at=at)
 
 
 def _close(followup: Followup, outcome: Outcome, *, note: str, by: str, at: datetime) -> Move:

@@ -54,16 +54,16 @@ async def list_followups(
     connection: AsyncConnection,
     *,
     ticket_id: UUID | None,
-    state: FollowupState | None,
+    states: Sequence[FollowupState],
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Followup]:
-    """Follow-ups, those due first in front, behind the sort key `after`."""
+    """Follow-ups, those due first in front, behind the sort key `after`; in any state where none is given."""
     statement = select(followup_table)
     if ticket_id:
         statement = statement.where(followup_table.c.ticket_id == ticket_id)
-    if state:
-        statement = statement.where(followup_table.c.state == state.value)
+    if states:
+        statement = statement.where(followup_table.c.state.in_([state.value for state in states]))
     if after:
         statement = statement.where(tuple_(followup_table.c.due_at, followup_table.c.followup_id) > after)
     order = (followup_table.c.due_at, followup_table.c.followup_id)

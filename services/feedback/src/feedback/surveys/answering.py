@@ -25,8 +25,8 @@ from feedback.surveys.domain import (
 from feedback.surveys.life import Move
 from feedback.surveys.sending import hash_token, keep
 from feedback.tickets import usecases as tickets
+from feedback.tickets.domain import Reopening
 
-_RESOLVED = "resolved"
 _OPTED_OUT = "opted_out"
 
 
@@ -37,13 +37,15 @@ class Sheet:
     Attributes:
         answer: the one that stands.
         can_amend: it may be changed.
-        asks_consent: the score is bad, the ticket still resolved, and the person has not said whether to reopen it.
+        asks_consent: the score is bad, the ticket may be opened again, and the person has not said whether it shall be.
+        reopens: the person agreed, and the ticket is opened again for it, or was already.
     """
 
     survey: Survey
     answer: Answer | None
     can_amend: bool
     asks_consent: bool
+    reopens: bool
 
 
 async def look(connection: AsyncConnection, token: str, *, now: datetime) -> Sheet:
@@ -143,10 +145,10 @@ def _check_amends(survey: Survey, given: Submission, standing: Answer, *, now: d
 async def _sheet(connection: AsyncConnection, survey: Survey, answers: list[Answer], *, now: datetime) -> Sheet:
     standing = answers[0] if answers else None
     can_amend = standing is not None and survey.can_amend(now)
-    asks_consent = False
-    if standing is not None and can_amend and standing.reopen_consent is None and standing.is_bad(survey.kind):
-        ticket = (await tickets.list_tickets(connection, [survey.ticket_id])).get(survey.ticket_id)
-        asks_consent = (
-            ticket is not None and ticket.status == _RESOLVED and ticket.resolution_seq == survey.resolution_seq
-        )
-    return Sheet(survey=survey, answer=standing, can_amend=can_amend, asks_consent=asks_consent)
+    asks_consent = reopens = False
+    if standing is not None and standing.is_bad(survey.kind) and standing.reopen_consent is not False:
+        ticket = (await tickets.list_tickets(connection, [survey.ticket_id]))[survey.ticket_id]
+        reopening = ticket.reopening_of(survey.resolution_seq, now=now)
+        asks_consent = standing.reopen_consent is None and can_amend and reopening is Reopening.POSSIBLE
+        reopens = standing.reopen_consent is True and reopening is not Reopening.TOO_LATE
+    return Sheet(survey=survey, answer=standing, can_amend=can_amend, asks_consent=asks_consent, reopens=reopens)

@@ -1,11 +1,13 @@
-"""Which events concern surveys: of intake and routing, about tickets, the people who ask, and agents."""
+"""Which events concern surveys: of intake and routing, about tickets, the people who ask, and agents; and answers."""
 
 from common.backbone.consumer import Handler
+from contracts.feedback import SurveyAmended, SurveyResponded
 from contracts.intake import (
     MessageAdded,
     RequesterCreated,
     RequesterUpdated,
     TicketClassified,
+    TicketClosed,
     TicketCreated,
     TicketPriorityChanged,
     TicketReopened,
@@ -25,7 +27,10 @@ SURVEYS = Handler(
             MessageAdded,
             RequesterCreated,
             RequesterUpdated,
+            SurveyAmended,
+            SurveyResponded,
             TicketClassified,
+            TicketClosed,
             TicketCreated,
             TicketPriorityChanged,
             TicketReopened,
@@ -36,3 +41,5 @@ SURVEYS = Handler(
     ),
     apply=follow_tickets,
 )
+"""Answers and closings change nothing here. Their tickets are locked with those of all other events, in one order:
+follow-ups decide on them, and two batches that locked first the ones and then the others could wait for each other."""

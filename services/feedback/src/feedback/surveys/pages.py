@@ -81,7 +81,7 @@ def show_page(sheet: Sheet, *, path: str, accepted: str) -> Response:
         amends=answer.version,
         can_amend=sheet.can_amend,
         asks_consent=sheet.asks_consent,
-        consented=bool(answer.reopen_consent),
+        reopens=sheet.reopens,
     )
 
 

@@ -115,6 +115,7 @@ class SheetShown(ResponseModel):
     version: int
     reopen_consent: bool | None
     asks_consent: bool = Field(description="we would like to know whether to open the ticket again")
+    reopens: bool = Field(description="you agreed to it, and the ticket is opened again")
     amendable_until: datetime | None
 
 
@@ -184,6 +185,7 @@ def show_sheet(sheet: Sheet) -> SheetShown:
         version=sheet.answer.version,
         reopen_consent=sheet.answer.reopen_consent,
         asks_consent=sheet.asks_consent,
+        reopens=sheet.reopens,
         amendable_until=answered_at + AMENDABLE if sheet.can_amend and answered_at else None,
     )
 

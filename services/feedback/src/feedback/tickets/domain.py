@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from contracts.intake import (
@@ -12,6 +13,7 @@ from contracts.intake import (
     TicketClassified,
     TicketCreated,
     TicketPriorityChanged,
+    TicketReopened,
     TicketResolved,
     TicketStatusChanged,
     TicketUpdated,
@@ -21,13 +23,30 @@ from contracts.registry import Body
 _BEGINNINGS = frozenset({"new", "on_hold"})
 """A ticket of our own begins new, a proactive one may begin on hold; only an imported one begins elsewhere."""
 
+_RESOLVED = frozenset({"resolved", "closed"})
+
 _PLAIN = frozenset({"language", "organisation_id"})
 _IN_THE_CHANGE = frozenset({"category"})
 
 
+class Reopening(StrEnum):
+    """Whether a resolution can be taken back: it can, it was already, or it stands for good."""
+
+    POSSIBLE = "possible"
+    DONE = "done"
+    TOO_LATE = "too_late"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ticket:
-    """The facts of one ticket. `owner_id` is who resolved it; `resolution_seq` 0: it never was."""
+    """The facts of one ticket.
+
+    Attributes:
+        owner_id: who resolved it.
+        resolution_seq: of the last resolution; 0: it never was.
+        resolved_at: of the resolution that stands; None where none does.
+        reopen_until: how long it may be opened again; None where an earlier release of intake did not tell it.
+    """
 
     ticket_id: UUID
     number: int
@@ -46,11 +65,23 @@ class Ticket:
     resolution_seq: int = 0
     resolution_code: str = ""
     resolved_at: datetime | None = None
+    reopen_until: datetime | None = None
     created_at: datetime
 
     def facts(self) -> Mapping[str, object]:
         """What the match rules of survey policies may ask."""
         return {name: getattr(self, name) for name in ("category", "channel", "language", "priority", "system")}
+
+    def is_at(self, resolution_seq: int) -> bool:
+        """Whether this resolution is the one that stands; a merged or cancelled ticket has none."""
+        return self.resolution_seq == resolution_seq and self.resolved_at is not None and self.status in _RESOLVED
+
+    def reopening_of(self, resolution_seq: int, *, now: datetime) -> Reopening:
+        """Whether the ticket can be opened again because of this resolution, as far as intake has told us."""
+        if not self.is_at(resolution_seq):
+            return Reopening.DONE
+        over = self.reopen_until is not None and now > self.reopen_until
+        return Reopening.TOO_LATE if over or self.status != "resolved" else Reopening.POSSIBLE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,8 +129,12 @@ def follow(ticket: Ticket, body: Body, *, at: datetime) -> Ticket:
                 resolution_seq=body.resolution_seq,
                 resolution_code=body.resolution_code,
                 resolved_at=at,
+                reopen_until=body.reopen_until,
                 owner_id=body.owner_id,
             )
+        case TicketReopened():
+            # Not left to the status: that is told as resolved again before the next resolution has its number.
+            return replace(ticket, resolved_at=None, reopen_until=None)
         case MessageAdded(direction="outbound", author_type="agent"):
             return replace(ticket, human_replied=True)
         case _:

@@ -41,6 +41,14 @@ async def list_tickets(connection: AsyncConnection, ids: Sequence[UUID]) -> dict
     return {each.ticket_id: each for each in tickets}
 
 
+async def lock_tickets(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Those of the given tickets that are known, locked until the transaction ends, in the order of their ids."""
+    statement = select(ticket_table).where(ticket_table.c.ticket_id.in_(list(ids)))
+    found = await connection.execute(statement.order_by(ticket_table.c.ticket_id).with_for_update())
+    tickets = [Ticket(**row) for row in found.mappings()]
+    return {each.ticket_id: each for each in tickets}
+
+
 async def save_tickets(connection: AsyncConnection, tickets: Iterable[Ticket]) -> None:
     """Insert or replace, in one statement."""
     await connection.execute(_SAVE, {"rows": msgspec.json.encode(list(tickets)).decode()})

@@ -24,6 +24,7 @@ ticket = Table(
     Column("resolution_seq", Integer, nullable=False),
     Column("resolution_code", Text, nullable=False),
     Column("resolved_at", DateTime(timezone=True)),
+    Column("reopen_until", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -29,7 +29,9 @@ class TicketChange:
 async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[TicketChange]:
     """Fold events about tickets, people and agents, in their order per subject, into the projections.
 
-    An event about a ticket that is not known says nothing: nobody can be asked about it.
+    An event about a ticket that is not known says nothing: nobody can be asked about it. The tickets of all events stay
+    locked until the transaction ends, also of those that change nothing here: whoever looks at them afterwards, in the
+    same transaction, decides on what stands.
 
     Returns:
         The events about known tickets, in their order.
@@ -40,7 +42,7 @@ async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[Ticke
     await _note_others(tx, [event for event in events if not event.subject.startswith(_TICKET)])
     if not about_tickets:
         return []
-    tickets = await store.list_tickets(tx.connection, sorted({UUID(event.subject_id) for event in about_tickets}))
+    tickets = await store.lock_tickets(tx.connection, sorted({UUID(event.subject_id) for event in about_tickets}))
     known = dict(tickets)
     changes: list[TicketChange] = []
     for event in about_tickets:
@@ -80,6 +82,11 @@ async def _note_others(tx: Transaction, events: Sequence[Event]) -> None:
 async def list_tickets(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
     """Those of the given tickets that are known."""
     return await store.list_tickets(connection, ids)
+
+
+async def lock_tickets(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Ticket]:
+    """Those of the given tickets that are known, locked until the transaction ends. Lock them before anything else."""
+    return await store.lock_tickets(connection, ids)
 
 
 async def list_people(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Person]:

@@ -182,6 +182,7 @@ def timed_commands(windows: Windows) -> APIRouter:
             summary=command.resolution_summary,
             skip_reason=command.skip_reason,
             now=tx.now,
+            reopen_window=windows.reopen,
         )
         resolved = await usecases.resolve_ticket(tx, ticket_id, decide, expected_version=version, windows=windows)
         return _answer(response, resolved)

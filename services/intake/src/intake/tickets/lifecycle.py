@@ -87,7 +87,15 @@ def resume_due(ticket: Ticket, *, generation: int) -> Decision:
     return _fact(ticket, Trigger.RESUME_DUE)
 
 
-def resolve(ticket: Ticket, *, code: ResolutionCode, summary: str, skip_reason: str, now: datetime) -> Decision:
+def resolve(
+    ticket: Ticket,
+    *,
+    code: ResolutionCode,
+    summary: str,
+    skip_reason: str,
+    now: datetime,
+    reopen_window: timedelta,
+) -> Decision:
     """The solution was delivered.
 
     Args:
@@ -118,6 +126,7 @@ def resolve(ticket: Ticket, *, code: ResolutionCode, summary: str, skip_reason: 
         resolution_code=code,
         owner_id=ticket.owner_id,
         skip_reason=skip_reason,
+        reopen_until=now + reopen_window,
     )
     return _move(resolved, to, Trigger.RESOLVE, told, reason_code=code)
 

@@ -30,6 +30,7 @@ STATEMENTS = (
       resolution_seq integer not null,
       resolution_code text not null,
       resolved_at timestamptz,
+      reopen_until timestamptz,
       created_at timestamptz not null,
       primary key (ticket_id)
     )
