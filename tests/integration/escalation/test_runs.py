@@ -228,6 +228,23 @@ async def test_work_that_nobody_could_take_calls_the_leads_until_somebody_owns_i
     assert await words(escalation, ticket_id) == ["started", "step_fired", "completed"]
 
 
+async def test_work_that_nobody_could_take_may_be_told_before_its_ticket(escalation: Escalation) -> None:
+    """The topics overtake each other; whoever owns the ticket by its creation needs nobody."""
+    lead = await online(escalation, tier=3)
+    lost, owned_early = escalation.created(), escalation.created()
+    for created in (lost, owned_early):
+        body = WorkUnroutable(ticket_id=created.ticket_id, waited_s=5, missing=("cobol",))
+        await escalation.tell(created.ticket_id, body)
+    await escalation.own(owned_early.ticket_id, lead, tier=3)
+    escalation.clock.move(MINUTE)
+    for created in (lost, owned_early):
+        await escalation.tell(created.ticket_id, created)
+    await turn(escalation)
+    assert await words(escalation, lost.ticket_id) == ["started", "step_fired"]
+    assert (await state(escalation, lost.ticket_id))["trigger"] == "unroutable"
+    assert await words(escalation, owned_early.ticket_id) == []
+
+
 async def test_an_owner_who_is_heard_of_late_is_told_and_is_no_help(escalation: Escalation) -> None:
     """A person who sees the owner in intake may call for help before the assignment has arrived here."""
     owner = await online(escalation, tier=1)

@@ -20,7 +20,7 @@ from contracts.escalation import (
     SlaMet,
     SlaWarning,
 )
-from contracts.intake import TicketStatusChanged
+from contracts.intake import TicketCreated, TicketStatusChanged
 from contracts.registry import Body, decode_body
 from contracts.routing import AgentPresenceChanged, AgentRegistered, AssignmentAssigned, WorkUnroutable
 from escalation.escalations import store
@@ -38,7 +38,7 @@ from escalation.escalations.keeping import STEP_TIMER, Moved, keep
 from escalation.escalations.policy import Version, choose
 from escalation.handoffs.usecases import list_automatic
 from escalation.tickets.domain import FINISHED, Ticket
-from escalation.tickets.usecases import lock_tickets
+from escalation.tickets.usecases import list_early, lock_tickets
 
 CONCERNED = (
     AssignmentAssigned,
@@ -49,6 +49,7 @@ CONCERNED = (
     SlaClockCancelled,
     SlaMet,
     SlaWarning,
+    TicketCreated,
     TicketStatusChanged,
     WorkUnroutable,
 )
@@ -68,11 +69,13 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
     Raises:
         msgspec.ValidationError: a body does not fit its type.
     """
-    told = [(event, body) for event in events if (body := decode_body(event)) is not None]
-    ids = sorted({UUID(event.subject_id) for event in events})
+    told = await _hear(tx, events)
+    if not told:
+        return
+    ids = sorted({UUID(event.subject_id) for event, _ in told})
     tickets = await lock_tickets(tx, ids)
     before = await store.lock_live(tx.connection, ids)
-    may_begin = any(event.type in _BEGINNING for event in events)
+    may_begin = any(event.type in _BEGINNING for event, _ in told)
     batch = _Batch(
         tickets=tickets,
         active=await store.list_active(tx.connection) if may_begin else (),
@@ -93,6 +96,22 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
 async def follow_arrivals(tx: Transaction, _events: Sequence[Event]) -> None:
     """Somebody may have come: runs that have nobody to reach look now, and need not wait for their next minute."""
     await hasten_timers(tx, STEP_TIMER, await store.list_held(tx.connection, limit=_HELD_AT_ONCE))
+
+
+async def _hear(tx: Transaction, events: Sequence[Event]) -> list[tuple[Event, Body]]:
+    """The events with their bodies. What is told of work that nobody could take may overtake its ticket: it was kept,
+    and comes in the place of the creation."""
+    told = [(event, body) for event in events if (body := decode_body(event)) is not None]
+    opened = [UUID(event.subject_id) for event, body in told if isinstance(body, TicketCreated)]
+    early = await list_early(tx.connection, opened, type_=WorkUnroutable.event_type) if opened else {}
+    heard: list[tuple[Event, Body]] = []
+    for event, body in told:
+        if isinstance(body, TicketCreated):
+            kept = early.pop(UUID(event.subject_id), ())
+            heard += [(each, unroutable) for each in kept if (unroutable := decode_body(each)) is not None]
+        else:
+            heard.append((event, body))
+    return heard
 
 
 @dataclass(kw_only=True)

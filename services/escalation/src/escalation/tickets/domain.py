@@ -26,7 +26,7 @@ from contracts.intake import (
     TicketUpdated,
 )
 from contracts.registry import Body
-from contracts.routing import AssignmentAssigned, AssignmentUnassigned
+from contracts.routing import AssignmentAssigned, AssignmentUnassigned, WorkUnroutable
 
 PAUSED = frozenset({"pending_customer", "on_hold"})
 """We wait for somebody else."""
@@ -62,14 +62,17 @@ _TOLD_BY_INTAKE = (
 )
 _TOLD_OF_HANDOFFS = (HandoffAccepted, HandoffDeclined, HandoffExpired, HandoffRequested, HandoffWithdrawn)
 
-EARLY_TYPES = frozenset(body.event_type for body in (AssignmentAssigned, AssignmentUnassigned, EscalationLevelChanged))
-"""Events of other topics than intake's that move facts: they may overtake the ticket's creation."""
+EARLY_TYPES = frozenset(
+    body.event_type for body in (AssignmentAssigned, AssignmentUnassigned, EscalationLevelChanged, WorkUnroutable)
+)
+"""Events of other topics than intake's that are kept where they overtake the ticket's creation: they move facts, or,
+as work that nobody could take, begin an escalation."""
 
 FACT_TYPES = EARLY_TYPES | frozenset(
     body.event_type
     for body in (TicketClassified, TicketCreated, TicketPriorityChanged, TicketStatusChanged, TicketUpdated)
 )
-"""The events that move a ticket's facts."""
+"""The events that a ticket's facts follow from, and those that wait for it."""
 
 LOGGED_TYPES = frozenset(body.event_type for body in (*_TOLD_BY_INTAKE, *_TOLD_OF_HANDOFFS))
 """The events that are kept, so that a clock can be folded anew when one of them arrives late."""

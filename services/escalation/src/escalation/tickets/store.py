@@ -1,6 +1,6 @@
 """All SQL of what is known of tickets: set-based, because the consumer follows batches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -40,7 +40,8 @@ _ADD_LOG = text("""
 """)
 _LIST_LOG = text("""
     select ticket_id, source, seq, event_id, type, at, data from ticket_log
-    where ticket_id = any(cast(:ids as uuid[])) order by ticket_id, source, seq
+    where ticket_id = any(cast(:ids as uuid[])) and type = any(cast(:types as text[]))
+    order by ticket_id, source, seq
 """)
 
 
@@ -78,9 +79,11 @@ async def add_log(connection: AsyncConnection, events: Sequence[Event]) -> None:
     )
 
 
-async def list_log(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Event]]:
-    """What is kept of these tickets, each source's in its own order; a ticket without any is absent."""
-    found = await connection.execute(_LIST_LOG, {"ids": list(ids)})
+async def list_log(
+    connection: AsyncConnection, ids: Sequence[UUID], *, types: Collection[str]
+) -> dict[UUID, list[Event]]:
+    """What is kept of these tickets of some types, each source's in its own order; a ticket without any is absent."""
+    found = await connection.execute(_LIST_LOG, {"ids": list(ids), "types": list(types)})
     log: dict[UUID, list[Event]] = {}
     for row in found:
         event = Event(

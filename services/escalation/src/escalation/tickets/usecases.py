@@ -37,7 +37,8 @@ async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[Ticke
         # Two processes may hold the creation and what overtook it: without the lock neither would see the other's.
         await store.lock_absent(tx.connection, sorted(absent))
     tickets = await store.list_tickets(tx.connection, sorted(ids), lock=True)
-    waiting = await store.list_log(tx.connection, sorted(opened - tickets.keys())) if opened - tickets.keys() else {}
+    new = sorted(opened - tickets.keys())
+    waiting = await store.list_log(tx.connection, new, types=EARLY_TYPES) if new else {}
     known = dict(tickets)
     early: list[Event] = []
     changes: list[TicketChange] = []
@@ -46,7 +47,7 @@ async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[Ticke
         if ticket_id not in tickets and event.type != TicketCreated.event_type:
             early.append(event)
             continue
-        behind = [each for each in waiting.pop(ticket_id, []) if each.type in EARLY_TYPES]
+        behind = waiting.pop(ticket_id, [])
         if event.type == TicketCreated.event_type:
             behind += [each for each in early if each.subject == event.subject]
             early = [each for each in early if each.subject != event.subject]
@@ -120,4 +121,9 @@ async def lock_ticket(tx: Transaction, ticket_id: UUID) -> Ticket:
 
 async def list_log(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Event]]:
     """What was told of these tickets of `LOGGED_TYPES`, each source's in its own order; without conversations."""
-    return await store.list_log(connection, ids)
+    return await store.list_log(connection, ids, types=LOGGED_TYPES)
+
+
+async def list_early(connection: AsyncConnection, ids: Sequence[UUID], *, type_: str) -> dict[UUID, list[Event]]:
+    """What was told of these tickets before their creation, of one of `EARLY_TYPES`; without conversations."""
+    return await store.list_log(connection, ids, types=[type_])
