@@ -133,6 +133,17 @@ def test_what_a_round_owes_is_asked_anew_by_the_next_one() -> None:
     assert names(look(second.run, version, 11)) == ["step_fired", "exhausted"]
 
 
+def test_rounds_in_which_nobody_is_there_are_as_far_apart_as_others() -> None:
+    version = version_of(notify(), rounds=3, repeat_after_s=600)
+    run = look(run_of(), version, 0).run
+    second = look(run, version, 10, unreachable={1})
+    assert (names(second), second.run.round) == (["round_repeated", "held"], 2)
+    still = look(second.run, version, 19, unreachable={1})
+    assert (names(still), still.run.due_at) == ([], moment(20))
+    third = look(still.run, version, 20, unreachable={1})
+    assert (names(third), third.run.round) == (["round_repeated", "held"], 3)
+
+
 def test_what_is_owed_rests_while_somebody_has_taken_notice_and_goes_when_it_is_needless() -> None:
     version = version_of(notify(when="unroutable"), notify(60))
     held = look(run_of(), version, 0, unreachable={1}, is_unowned=True).run

@@ -165,7 +165,8 @@ class _Walk:
                 return None
             self._told.append(EscalationExhausted(**names_of(run), rounds=run.round))
             return end(run, RunState.EXHAUSTED, at=self._look.now)
-        last = run.stepped_at or run.round_started_at
+        # A round in which nobody could be reached took no step of its own: it counts from its beginning.
+        last = max(run.stepped_at or run.round_started_at, run.round_started_at)
         due_at = last + timedelta(seconds=self._version.repeat_after_s)
         if due_at > self._look.now and not run.forced:
             return replace(run, due_at=due_at)
