@@ -80,12 +80,30 @@ async def test_other_reasons_not_to_ask(feedback: Feedback) -> None:
     silent = await feedback.open()
     await feedback.resolve(silent.ticket_id)
     imported = await feedback.resolved(status="pending_customer")
-    agent = new_id()
+    agent, person = new_id(), new_id()
     await feedback.tell(agent, AgentRegistered(agent_id=agent, tier=1, max_weight=10))
-    colleague = await feedback.resolved(requester_id=agent)
+    await feedback.tell(person, RequesterCreated(requester_id=person, agent_id=agent))
+    colleague = await feedback.resolved(requester_id=person)
     machine = await feedback.resolved(source=Source(channel="alert"))
     reasons = [(await feedback.survey(each.ticket_id)).reason for each in (silent, imported, colleague, machine)]
     assert reasons == ["no_human_reply", "imported", "requester_is_agent", "channel_closed"]
+
+
+async def test_a_person_turns_out_to_be_a_colleague(feedback: Feedback) -> None:
+    """Said of them after the resolution, before the question is due; an agent whom nobody registered is none."""
+    agent, person, stranger = new_id(), new_id(), new_id()
+    await feedback.tell(person, RequesterCreated(requester_id=person))
+    await feedback.tell(stranger, RequesterCreated(requester_id=stranger, agent_id=new_id()))
+    theirs, other = await feedback.resolved(requester_id=person), await feedback.resolved(requester_id=stranger)
+    await feedback.tell(person, RequesterUpdated(requester_id=person, fields=("agent_id",), agent_id=agent))
+    await feedback.tell(agent, AgentRegistered(agent_id=agent, tier=1, max_weight=10))
+    feedback.clock.move(DAY)
+    await feedback.fire_due()
+    surveys = [await feedback.survey(each.ticket_id) for each in (theirs, other)]
+    assert [(each.state, each.reason) for each in surveys] == [
+        (SurveyState.SUPPRESSED, "requester_is_agent"),
+        (SurveyState.SENDING, ""),
+    ]
 
 
 async def test_one_person_is_asked_once_a_week(feedback: Feedback) -> None:

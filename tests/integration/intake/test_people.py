@@ -41,6 +41,31 @@ async def test_a_person_is_changed(intake: Intake) -> None:
     assert "Ada" not in str(events)
 
 
+async def test_a_person_who_is_an_agent(intake: Intake) -> None:
+    """Given along with a ticket, renewed by another, kept where a ticket says nothing, cleared by null; always told."""
+    first, second = intake_id()[:-1] + "1", intake_id()[:-1] + "2"
+    known = await person(intake, agent_id=first)
+    assert known["agent_id"] == first
+    assert (await person(intake))["agent_id"] == first
+    assert (await person(intake, agent_id=second))["agent_id"] == second
+    path = f"/v1/requesters/{known['id']}"
+    changes = [({"name": "Bea"}, second), ({"agent_id": None}, None), ({"agent_id": first}, first)]
+    for version, (change, expected) in enumerate(changes, start=2):
+        answer = await intake.http.patch(path, json=change, headers={"if-match": f'"{version}"'})
+        assert (answer.status_code, answer.json()["agent_id"]) == (200, expected)
+    events = (await intake.http.get(f"/v1/events?subject=requester/{known['id']}")).json()["events"]
+    told = [(event["data"].get("fields"), event["data"]["agent_id"]) for event in events]
+    assert told == [
+        (None, first),
+        (["agent_id"], second),
+        (["name"], second),
+        (["agent_id"], None),
+        (["agent_id"], first),
+    ]
+    refused = await intake.http.patch(path, json={"agent_id": "ada"}, headers={"if-match": '"5"'})
+    assert refused.json()["errors"][0]["pointer"] == "/agent_id"
+
+
 async def test_two_changes_on_one_version(intake: Intake) -> None:
     """One wins; without If-Match 428; a ticket that renews the person counts too."""
     known = await person(intake)

@@ -143,19 +143,23 @@ class MessageAdded(Body, frozen=True):
 
 @event("requester.created", producer="intake", subject="requester")
 class RequesterCreated(Body, frozen=True):
-    """A person became known. `timezone` is an IANA name, empty where nobody said."""
+    """A person became known. `timezone` is an IANA name, empty where nobody said.
+
+    `agent_id` is the agent that the person is, where a colleague asks.
+    """
 
     requester_id: UUID
     organisation_id: UUID | None = None
     language: str = ""
     timezone: str = ""
+    agent_id: UUID | None = None
 
 
 @event("requester.updated", producer="intake", subject="requester")
 class RequesterUpdated(Body, frozen=True):
     """What is known of a person changed: names the fields, and shows those that are no personal text as they now are.
 
-    `language` and `timezone` are empty where they are not known, or were not told by an earlier release.
+    `language`, `timezone` and `agent_id` are empty where they are not known, or were not told by an earlier release.
     """
 
     requester_id: UUID
@@ -163,3 +167,4 @@ class RequesterUpdated(Body, frozen=True):
     organisation_id: UUID | None = None
     language: str = ""
     timezone: str = ""
+    agent_id: UUID | None = None

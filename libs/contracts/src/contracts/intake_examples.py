@@ -66,6 +66,6 @@ BODIES: tuple[Body, ...] = (
         ack_only=False,
         author_id=AGENT,
     ),
-    intake.RequesterCreated(requester_id=REQUESTER, organisation_id=ORGANISATION, language="en"),
-    intake.RequesterUpdated(requester_id=REQUESTER, fields=("language",), organisation_id=ORGANISATION),
+    intake.RequesterCreated(requester_id=REQUESTER, organisation_id=ORGANISATION, language="en", agent_id=AGENT),
+    intake.RequesterUpdated(requester_id=REQUESTER, fields=("language",), organisation_id=ORGANISATION, agent_id=AGENT),
 )

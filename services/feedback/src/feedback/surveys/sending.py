@@ -74,7 +74,7 @@ async def send_due(tx: Transaction, survey_id: UUID, *, public_url: str) -> None
     policy = await policies.get_version(tx.connection, survey.policy_id, survey.policy_version)
     around = Circumstances(
         person=(await tickets.list_people(tx.connection, [requester_id])).get(requester_id),
-        is_agent=requester_id in await tickets.list_agents(tx.connection, [requester_id]),
+        is_agent=requester_id in await tickets.list_colleagues(tx.connection, [requester_id]),
         opted_out=opted_out_at is not None,
         asked_before=await store.find_asked_before(tx.connection, survey),
     )

@@ -148,9 +148,9 @@ def _plan(change: TicketChange, active: Sequence[PolicyVersion], around: Circums
 
 async def _look_around(tx: Transaction, requester_ids: Sequence[UUID]) -> dict[UUID, Circumstances]:
     people = await tickets.list_people(tx.connection, requester_ids)
-    agents = await tickets.list_agents(tx.connection, requester_ids)
+    colleagues = await tickets.list_colleagues(tx.connection, requester_ids)
     opted_out = await store.list_opted_out(tx.connection, requester_ids)
     return {
-        each: Circumstances(person=people.get(each), is_agent=each in agents, opted_out=each in opted_out)
+        each: Circumstances(person=people.get(each), is_agent=each in colleagues, opted_out=each in opted_out)
         for each in requester_ids
     }

@@ -86,11 +86,12 @@ class Ticket:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Person:
-    """A person who asks. Empty texts are not known; `timezone` is an IANA name."""
+    """A person who asks. Empty texts are not known; `timezone` is an IANA name, `agent_id` the agent that they are."""
 
     requester_id: UUID
     language: str
     timezone: str
+    agent_id: UUID | None = None
 
 
 def open_ticket(body: TicketCreated, *, at: datetime) -> Ticket:
@@ -143,7 +144,9 @@ def follow(ticket: Ticket, body: Body, *, at: datetime) -> Ticket:
 
 def person_of(body: RequesterCreated | RequesterUpdated) -> Person:
     """The person as the event has it: every one of them repeats all values."""
-    return Person(requester_id=body.requester_id, language=body.language, timezone=body.timezone)
+    return Person(
+        requester_id=body.requester_id, language=body.language, timezone=body.timezone, agent_id=body.agent_id
+    )
 
 
 def _plain_changes(body: TicketUpdated) -> dict[str, object]:

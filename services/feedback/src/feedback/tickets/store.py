@@ -22,10 +22,11 @@ _SAVE = text(f"""
 """)  # noqa: S608 - own names
 
 _SAVE_PEOPLE = text("""
-    insert into person (requester_id, language, timezone)
-    select requester_id, language, timezone from jsonb_populate_recordset(null::person, cast(:rows as jsonb))
+    insert into person (requester_id, language, timezone, agent_id)
+    select requester_id, language, timezone, agent_id from jsonb_populate_recordset(null::person, cast(:rows as jsonb))
     order by requester_id
-    on conflict (requester_id) do update set language = excluded.language, timezone = excluded.timezone
+    on conflict (requester_id) do update
+      set language = excluded.language, timezone = excluded.timezone, agent_id = excluded.agent_id
 """)
 
 _SAVE_AGENTS = text("""
@@ -66,9 +67,10 @@ async def save_people(connection: AsyncConnection, people: Iterable[Person]) -> 
     await connection.execute(_SAVE_PEOPLE, {"rows": msgspec.json.encode(list(people)).decode()})
 
 
-async def list_agents(connection: AsyncConnection, ids: Sequence[UUID]) -> frozenset[UUID]:
-    """Those of the given ids that are agents'."""
-    found = await connection.execute(select(known_agent.c.agent_id).where(known_agent.c.agent_id.in_(list(ids))))
+async def list_colleagues(connection: AsyncConnection, requester_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of the given people who are agents."""
+    statement = select(person.c.requester_id).join(known_agent, known_agent.c.agent_id == person.c.agent_id)
+    found = await connection.execute(statement.where(person.c.requester_id.in_(list(requester_ids))))
     return frozenset(found.scalars())
 
 

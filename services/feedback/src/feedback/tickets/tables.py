@@ -34,6 +34,7 @@ person = Table(
     Column("requester_id", Uuid, primary_key=True),
     Column("language", Text, nullable=False),
     Column("timezone", Text, nullable=False),
+    Column("agent_id", Uuid),
 )
 
 known_agent = Table(
@@ -41,4 +42,4 @@ known_agent = Table(
     METADATA,
     Column("agent_id", Uuid, primary_key=True),
 )
-"""Agents ever registered: colleagues who ask for help are not asked how they liked it."""
+"""Agents ever registered: a person who is one of them is a colleague, and not asked how they liked the help."""

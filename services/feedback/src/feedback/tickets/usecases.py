@@ -94,6 +94,6 @@ async def list_people(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[
     return await store.list_people(connection, ids)
 
 
-async def list_agents(connection: AsyncConnection, ids: Sequence[UUID]) -> frozenset[UUID]:
+async def list_colleagues(connection: AsyncConnection, requester_ids: Sequence[UUID]) -> frozenset[UUID]:
     """Those of the given people who are agents."""
-    return await store.list_agents(connection, ids)
+    return await store.list_colleagues(connection, requester_ids)

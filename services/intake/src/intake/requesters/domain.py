@@ -38,7 +38,8 @@ class Organisation:
 class Requester:
     """A person who asks. Names and addresses stay in intake. `timezone` is an IANA name, empty where nobody said.
 
-    `version` rises whenever something about the person changes.
+    `agent_id` is the agent in routing's directory that the person is, where a colleague asks; nobody here knows whether
+    there is such an agent. `version` rises whenever something about the person changes.
     """
 
     id: UUID
@@ -49,6 +50,7 @@ class Requester:
     language: str
     organisation_id: UUID | None
     timezone: str
+    agent_id: UUID | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -56,12 +58,14 @@ class Requester:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequesterEdit:
-    """What a caller wants changed of a person; None leaves a field as it is, an empty text clears it."""
+    """What a caller wants changed of a person; None leaves a field as it is, an empty text or `no_agent` clears it."""
 
     email: str | None = None
     name: str | None = None
     language: str | None = None
     timezone: str | None = None
+    agent_id: UUID | None = None
+    no_agent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +86,7 @@ class GivenRequester:
     name: str = ""
     language: str = ""
     timezone: str = ""
+    agent_id: UUID | None = None
     organisation: GivenOrganisation | None = None
 
 
@@ -93,6 +98,7 @@ def given_requester(
     name: str = "",
     language: str = "",
     timezone: str = "",
+    agent_id: UUID | None = None,
     organisation: GivenOrganisation | None = None,
 ) -> GivenRequester:
     """The person under its key; see the module for the two kinds of keys.
@@ -118,6 +124,7 @@ def given_requester(
         name=name,
         language=language,
         timezone=timezone,
+        agent_id=agent_id,
         organisation=organisation,
     )
 
@@ -129,8 +136,10 @@ def edited(person: Requester, wanted: RequesterEdit, *, now: datetime) -> tuple[
         InvalidInput: the time zone is none.
     """
     check_timezone(wanted.timezone or "", pointer="/timezone")
-    given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    given = {field.name: getattr(wanted, field.name) for field in fields(wanted) if field.name != "no_agent"}
     changed = {name: value for name, value in given.items() if value not in (None, getattr(person, name))}
+    if wanted.no_agent and person.agent_id is not None:
+        changed["agent_id"] = None
     if not changed:
         return person, None
     after = replace(person, **changed, version=person.version + 1, updated_at=now)
@@ -140,6 +149,7 @@ def edited(person: Requester, wanted: RequesterEdit, *, now: datetime) -> tuple[
         organisation_id=person.organisation_id,
         language=after.language,
         timezone=after.timezone,
+        agent_id=after.agent_id,
     )
     return after, told
 

@@ -11,16 +11,24 @@ from intake.requesters.domain import EMAIL_PATTERN, LANGUAGE_PATTERN, RequesterE
 
 
 class EditRequesterBody(CommandModel):
-    """Fields to change; absent ones stay, empty ones are cleared. A person's key never changes."""
+    """Fields to change; absent ones stay, empty ones and `agent_id: null` are cleared. A person's key never changes."""
 
     email: str | None = Field(default=None, max_length=320, pattern=EMAIL_PATTERN)
     name: str | None = Field(default=None, max_length=300)
     language: str | None = Field(default=None, max_length=35, pattern=LANGUAGE_PATTERN, description="BCP 47")
     timezone: str | None = Field(default=None, max_length=64, description="an IANA name, for instance Europe/Berlin")
+    agent_id: UUID | None = Field(default=None, description="the agent in routing's directory that the person is")
 
     def wanted(self) -> RequesterEdit:
         """What the use case takes."""
-        return RequesterEdit(email=self.email, name=self.name, language=self.language, timezone=self.timezone)
+        return RequesterEdit(
+            email=self.email,
+            name=self.name,
+            language=self.language,
+            timezone=self.timezone,
+            agent_id=self.agent_id,
+            no_agent="agent_id" in self.model_fields_set and self.agent_id is None,
+        )
 
 
 class ListRequestersQuery(CommandModel):
@@ -44,6 +52,7 @@ class RequesterShown(ResponseModel):
     language: str
     organisation_id: UUID | None
     timezone: str
+    agent_id: UUID | None
     version: int
     created_at: datetime
     updated_at: datetime

@@ -29,6 +29,7 @@ requester = Table(
     Column("language", Text, nullable=False),
     Column("organisation_id", Uuid),
     Column("timezone", Text, nullable=False, server_default=""),
+    Column("agent_id", Uuid),
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),

@@ -64,6 +64,7 @@ class Opened:
     requester_changed: tuple[str, ...]
     requester_language: str
     requester_timezone: str
+    requester_agent_id: UUID | None
 
 
 def first_message(wanted: NewTicket, *, message_id: UUID, requester_id: UUID, agent_id: UUID | None) -> FirstMessage:
@@ -90,6 +91,7 @@ def told_of_requester(opening: Opening, opened: Opened) -> tuple[str, Body] | No
             organisation_id=opening.requester_organisation_id,
             language=person.language,
             timezone=person.timezone,
+            agent_id=person.agent_id,
         )
     if opened.requester_changed and opened.requester_id is not None:
         return subject_of("requester", opened.requester_id), RequesterUpdated(
@@ -98,6 +100,7 @@ def told_of_requester(opening: Opening, opened: Opened) -> tuple[str, Body] | No
             organisation_id=opened.requester_organisation_id,
             language=opened.requester_language,
             timezone=opened.requester_timezone,
+            agent_id=opened.requester_agent_id,
         )
     return None
 

@@ -33,6 +33,7 @@ async def add_openings(tx: Transaction, openings: Sequence[Opening]) -> list[Ope
             requester_changed=tuple(row["requester_changed"]),
             requester_language=row["requester_language"],
             requester_timezone=row["requester_timezone"],
+            requester_agent_id=row["requester_agent_id"],
         )
         for row in found
     ]
@@ -72,6 +73,7 @@ def _row(place: int, opening: Opening) -> dict[str, object]:
         "person_name": person.name if person else "",
         "person_language": person.language if person else "",
         "person_timezone": person.timezone if person else "",
+        "person_agent_id": person.agent_id if person else None,
         "person_organisation_id": opening.requester_organisation_id,
         "message_id": message.id if message else None,
         "message_direction": message.direction if message else None,
@@ -92,7 +94,7 @@ with given as materialized (
     custom jsonb, skills jsonb, tier_required smallint, proactive boolean, follow_up_of uuid,
     message_count integer, created_at timestamptz,
     person_system text, person_ref text, person_email text, person_name text, person_language text,
-    person_timezone text, person_organisation_id uuid,
+    person_timezone text, person_agent_id uuid, person_organisation_id uuid,
     message_id uuid, message_direction text, message_author_type text, message_author_id uuid, message_body text
   )
 ),
@@ -112,12 +114,14 @@ asked as (
 ),
 met as (
   select asked.place, requester.id, requester.system, requester.external_id, requester.language, requester.timezone,
-    coalesce(asked.person_organisation_id, requester.organisation_id) as organisation_id,
+    requester.agent_id, coalesce(asked.person_organisation_id, requester.organisation_id) as organisation_id,
     array_remove(array[
       case when asked.person_email not in ('', requester.email) then 'email' end,
       case when asked.person_name not in ('', requester.name) then 'name' end,
       case when asked.person_language not in ('', requester.language) then 'language' end,
       case when asked.person_timezone not in ('', requester.timezone) then 'timezone' end,
+      case when asked.person_agent_id is distinct from requester.agent_id
+        and asked.person_agent_id is not null then 'agent_id' end,
       case when asked.person_organisation_id is distinct from requester.organisation_id
         and asked.person_organisation_id is not null then 'organisation_id' end
     ], null) as changed
@@ -130,9 +134,9 @@ met as (
 ),
 noted as (
   insert into requester as person
-    (id, system, external_id, email, name, language, timezone, organisation_id, created_at, updated_at)
+    (id, system, external_id, email, name, language, timezone, agent_id, organisation_id, created_at, updated_at)
   select asked.requester_id, person_system, person_ref, person_email, person_name, person_language, person_timezone,
-    person_organisation_id, created_at, created_at
+    person_agent_id, person_organisation_id, created_at, created_at
   from asked left join met using (place)
   where met.id is null or met.changed <> '{}'
   order by person_system, person_ref
@@ -141,6 +145,7 @@ noted as (
     name = coalesce(nullif(excluded.name, ''), person.name),
     language = coalesce(nullif(excluded.language, ''), person.language),
     timezone = coalesce(nullif(excluded.timezone, ''), person.timezone),
+    agent_id = coalesce(excluded.agent_id, person.agent_id),
     organisation_id = coalesce(excluded.organisation_id, person.organisation_id),
     version = person.version + 1,
     updated_at = excluded.updated_at
@@ -183,7 +188,8 @@ select given.place, opened.number, opened.requester_id, opened.organisation_id,
   noted.id is not null as requester_is_new,
   coalesce(met.changed, '{}') as requester_changed,
   coalesce(nullif(person_language, ''), met.language, '') as requester_language,
-  coalesce(nullif(person_timezone, ''), met.timezone, '') as requester_timezone
+  coalesce(nullif(person_timezone, ''), met.timezone, '') as requester_timezone,
+  coalesce(person_agent_id, met.agent_id) as requester_agent_id
 from given
 left join opened using (id)
 left join noted on noted.id = given.requester_id and person_system is not null

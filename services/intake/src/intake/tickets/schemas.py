@@ -69,6 +69,7 @@ class RequesterBody(CommandModel):
     name: str = Field(default="", max_length=300)
     language: Language = ""
     timezone: str = Field(default="", max_length=64, description="an IANA name, for instance Europe/Berlin")
+    agent_id: UUID | None = Field(default=None, description="the agent that the person is, where a colleague asks")
     organisation: OrganisationBody | None = None
 
     def given(self) -> GivenRequester | UUID:
@@ -86,6 +87,7 @@ class RequesterBody(CommandModel):
                 name=self.name,
                 language=self.language,
                 timezone=self.timezone,
+                agent_id=self.agent_id,
                 organisation=GivenOrganisation(external_id=organisation.external_id, name=organisation.name)
                 if organisation
                 else None,

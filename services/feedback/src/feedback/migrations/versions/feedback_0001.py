@@ -40,6 +40,7 @@ STATEMENTS = (
       requester_id uuid not null,
       language text not null,
       timezone text not null,
+      agent_id uuid,
       primary key (requester_id)
     )
     """,
