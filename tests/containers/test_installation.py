@@ -6,6 +6,7 @@ import pytest
 
 from tests.containers.installation import ContainedStack
 from tests.support.stack import SERVICES
+from tools.manifests.flows import CALLS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(1200)]
 PROCESSES = [f"{service}-{component}" for service in SERVICES for component in ("api", "worker")]
@@ -30,10 +31,10 @@ print(json.dumps({
 """
 
 _CONNECT = """
-import os, socket
+import os, socket, sys
 from urllib.parse import urlsplit
-for peer in ("INTAKE", "ROUTING"):
-    url = urlsplit(os.environ[f"FRONTLINE_PEERS_{peer}_URL"])
+for peer in sys.argv[1:]:
+    url = urlsplit(os.environ[f"FRONTLINE_PEERS_{peer.upper()}_URL"])
     socket.create_connection((url.hostname, url.port), 5).close()
 """
 
@@ -58,7 +59,8 @@ async def test_the_probes_of_the_manifest_are_answered(stack: ContainedStack, na
         assert await stack.probe(name, probe) == 200, f"{probe}: {stack.log_of(name)}"
 
 
-@pytest.mark.parametrize("caller", ["escalation-api", "escalation-worker", "feedback-worker"])
+@pytest.mark.parametrize("caller", CALLS)
 async def test_a_caller_reaches_its_peers_by_the_names_in_its_settings(stack: ContainedStack, caller: str) -> None:
-    reached = stack.containers[caller].exec(["python3", "-c", _CONNECT])
+    called = [peer.removesuffix("-api") for peer in CALLS[caller]]
+    reached = stack.containers[caller].exec(["python3", "-c", _CONNECT, *called])
     assert reached.exit_code == 0, reached.output

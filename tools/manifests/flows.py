@@ -1,46 +1,53 @@
-"""That network policies let through what the platform needs, and nothing of what it must not do."""
+"""That network policies let through what the platform needs, and nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from devstack.plans import CALLERS
-from tools.manifests.network import Flow, Place, openers, passes
-from tools.manifests.objects import Fault, Installation, Pod
-from tools.manifests.variables import config_maps_of
+from tools.manifests.brokers import ports_of_brokers
+from tools.manifests.network import Flow, Network, Place
+from tools.manifests.objects import Fault, Installation, Manifest, Pod
+from tools.manifests.places import (
+    ADDRESSES,
+    COLLECTOR,
+    DNS,
+    GATEWAY,
+    KAFKA,
+    OUTSIDERS,
+    POSTGRESQL,
+    PROMETHEUS,
+    WORLD,
+    WORLD_IPV6,
+    neighbour,
+    where,
+)
+from tools.manifests.variables import config_maps_of, environment_of
 
+CALLS: Mapping[str, Sequence[str]] = {
+    "escalation-api": ("routing-api",),
+    "escalation-worker": ("intake-api", "routing-api"),
+    "feedback-worker": ("intake-api",),
+}
+"""Which process of ours calls which: an answer to an offered handoff is passed on at once, the rest is sent later."""
 _HTTP, _ADMIN = 8000, 9000
-_FOREIGN = {"kubernetes.io/metadata.name": "elsewhere"}
-_DNS = Place(
-    name="DNS",
-    labels={"k8s-app": "kube-dns"},
-    namespace_labels={"kubernetes.io/metadata.name": "kube-system"},
-)
-_KAFKA = Place(
-    name="Kafka",
-    labels={"strimzi.io/kind": "Kafka", "strimzi.io/broker-role": "true"},
-    namespace_labels=_FOREIGN,
-)
-_POSTGRESQL = Place(name="PostgreSQL", labels={"cnpg.io/podRole": "instance"}, namespace_labels=_FOREIGN)
-_GATEWAY = Place(name="the gateway", namespace_labels={**_FOREIGN, "frontline-access": "gateway"})
-_PROMETHEUS = Place(name="Prometheus", namespace_labels={**_FOREIGN, "frontline-access": "monitoring"})
-_COLLECTOR = Place(name="the collector", namespace_labels={**_FOREIGN, "frontline-access": "telemetry"})
-_STRANGER = Place(name="a pod of another namespace", namespace_labels=_FOREIGN)
-_WORLD = Place(name="the world", address="203.0.113.10")
-_METADATA = Place(name="the cloud's metadata", address="169.254.169.254")
-_PRIVATE = Place(name="a private address", address="10.1.2.3")
 _MAIL_AND_WEB = (25, 443, 465, 587)
+_TRIED = frozenset({22, 80, 443, 4317, 5432, 8000, 8080, 9000, 9091, 9092, 9093, 9094})
+_TRIED_BY_UDP = frozenset({53, 443})
 
 
 def check(installation: Installation) -> Iterator[Fault]:
-    """Every flow that must pass, every one that must not, and that nothing is open by default."""
+    """Every flow that must pass, that no other does, and that nothing is open by default."""
     policies = [one for one in installation.running if one.kind == "NetworkPolicy"]
-    places = {f"{pod.service}-{pod.component}": _place(pod) for pod in installation.pods()}
-    for flow in _needed(places, _kafka_port(installation)):
-        if not passes(flow, policies):
+    network = Network(policies)
+    pods = {f"{pod.service}-{pod.component}": pod for pod in installation.pods()}
+    ours = {name: _place(name, pod) for name, pod in pods.items()}
+    strange = [neighbour(namespace) for namespace in sorted({pod.owner.namespace for pod in pods.values()})]
+    needed = [
+        *_needed(ours, policies, _ports_of_brokers(installation, pods)),
+        *_needed_by_all([*ours.values(), *strange]),
+    ]
+    for flow in needed:
+        if not network.passes(flow):
             yield _fault("NetworkPolicy/(none)", f"{flow} is needed and does not pass", "add the rule, at both ends")
-    for flow in _forbidden(places):
-        if passes(flow, policies):
-            opened = ", ".join(openers(flow, policies)) or "(none selects it)"
-            yield _fault(f"NetworkPolicy/{opened}", f"{flow} passes and must not", "narrow the rule that opens it")
+    yield from _check_others(network, [*ours.values(), *strange], needed)
     if not any(
         one.find("spec.podSelector") == {}
         and set(one.find("spec.policyTypes") or ()) == {"Ingress", "Egress"}
@@ -51,65 +58,77 @@ def check(installation: Installation) -> Iterator[Fault]:
         yield _fault("NetworkPolicy/deny", "a pod that nobody thought of would be open", "deny all, both ways")
 
 
+def _check_others(network: Network, ours: Sequence[Place], needed: Sequence[Flow]) -> Iterator[Fault]:
+    """One fault for each port that a policy opens too far, since one wrong rule can open hundreds of flows."""
+    wanted = {str(flow) for flow in needed}
+    opened: dict[tuple[str, str], list[Flow]] = {}
+    for flow in _tried(ours, network.ports()):
+        if network.passes(flow) and str(flow) not in wanted:
+            opener = ", ".join(network.openers(flow)) or "(none selects it)"
+            opened.setdefault((opener, f"{flow.protocol} {flow.port}"), []).append(flow)
+    for (opener, _), flows in opened.items():
+        more = f", and {len(flows) - 1} more like it" if len(flows) > 1 else ""
+        reason = f"{flows[0]} passes and must not{more}"
+        yield _fault(f"NetworkPolicy/{opener}", reason, "narrow the rule that opens it")
+
+
+def _tried(ours: Sequence[Place], said: set[int]) -> Iterator[Flow]:
+    """From each of ours to everybody, and from everybody to each of ours, by every port that anybody may mean."""
+    pairs = [(source, target) for source in ours for target in (*ours, *OUTSIDERS, *ADDRESSES)]
+    pairs += [(source, target) for source in (*OUTSIDERS, WORLD) for target in ours]
+    for source, target in pairs:
+        for port in sorted(_TRIED | said):
+            yield Flow(source=source, target=target, port=port)
+        for port in sorted(_TRIED_BY_UDP):
+            yield Flow(source=source, target=target, port=port, protocol="UDP")
+
+
+def _needed(ours: Mapping[str, Place], policies: Sequence[Manifest], brokers: Mapping[str, set[int]]) -> Iterator[Flow]:
+    postgresql, kafka = where(POSTGRESQL, policies, "postgresql"), where(KAFKA, policies, "kafka")
+    for name, place in ours.items():
+        yield Flow(source=place, target=postgresql, port=5432)
+        if name.endswith("-migrate"):
+            continue
+        yield Flow(source=PROMETHEUS, target=place, port=_ADMIN)
+        yield Flow(source=place, target=COLLECTOR, port=4318)
+        if name.endswith("-api"):
+            yield Flow(source=GATEWAY, target=place, port=_HTTP)
+        for port in brokers.get(name, ()):
+            yield Flow(source=place, target=kafka, port=port)
+        for peer in CALLS.get(name, ()):
+            yield Flow(source=place, target=ours[peer], port=_HTTP)
+    for port in _MAIL_AND_WEB:
+        for address in WORLD, WORLD_IPV6:
+            yield Flow(source=ours["escalation-worker"], target=address, port=port)
+
+
+def _needed_by_all(places: Sequence[Place]) -> Iterator[Flow]:
+    for place in places:
+        yield Flow(source=place, target=DNS, port=53)
+        yield Flow(source=place, target=DNS, port=53, protocol="UDP")
+
+
+def _ports_of_brokers(installation: Installation, pods: Mapping[str, Pod]) -> Mapping[str, set[int]]:
+    """By worker, where its brokers listen."""
+    config_maps = config_maps_of(installation)
+    return {
+        name: ports_of_brokers(environment_of(container, config_maps))
+        for name, pod in pods.items()
+        if pod.component == "worker"
+        for container in pod.containers()
+    }
+
+
 def _fault(named: str, reason: str, fix: str) -> Fault:
     return Fault(file="deploy/k8s/base/network/kustomization.yaml", object=named, field="spec", reason=reason, fix=fix)
 
 
-def _place(pod: Pod) -> Place:
+def _place(name: str, pod: Pod) -> Place:
     ports = {
         str(port["name"]): int(port["containerPort"])
         for container in pod.containers()
         for port in container.document.get("ports", ())
         if "name" in port
     }
-    name = f"{pod.service}-{pod.component}"
     own_namespace = {"kubernetes.io/metadata.name": pod.owner.namespace}
     return Place(name=name, policed=True, labels=pod.labels, namespace_labels=own_namespace, ports=ports)
-
-
-def _kafka_port(installation: Installation) -> int:
-    for variables in config_maps_of(installation).values():
-        bootstrap = variables.get("FRONTLINE_KAFKA_BOOTSTRAP", "")
-        port = bootstrap.split(",")[0].rpartition(":")[2]
-        if port.isdecimal():
-            return int(port)
-    return 9092
-
-
-def _needed(places: Mapping[str, Place], kafka_port: int) -> Iterator[Flow]:
-    for name, place in places.items():
-        service, _, component = name.partition("-")
-        yield Flow(source=place, target=_DNS, port=53)
-        yield Flow(source=place, target=_DNS, port=53, protocol="UDP")
-        yield Flow(source=place, target=_POSTGRESQL, port=5432)
-        if component == "migrate":
-            continue
-        yield Flow(source=_PROMETHEUS, target=place, port=_ADMIN)
-        yield Flow(source=place, target=_COLLECTOR, port=4318)
-        if component == "api":
-            yield Flow(source=_GATEWAY, target=place, port=_HTTP)
-        else:
-            yield Flow(source=place, target=_KAFKA, port=kafka_port)
-        if service in CALLERS:
-            for peer in ("intake-api", "routing-api"):
-                yield Flow(source=place, target=places[peer], port=_HTTP)
-    for port in _MAIL_AND_WEB:
-        yield Flow(source=places["escalation-worker"], target=_WORLD, port=port)
-
-
-def _forbidden(places: Mapping[str, Place]) -> Iterator[Flow]:
-    for name, place in places.items():
-        service, _, component = name.partition("-")
-        for source in (_STRANGER, _GATEWAY):
-            yield Flow(source=source, target=place, port=_ADMIN)
-        yield Flow(source=_STRANGER, target=place, port=_HTTP)
-        yield Flow(source=_PROMETHEUS, target=place, port=_HTTP)
-        for target in (_METADATA, _PRIVATE, *(() if name == "escalation-worker" else (_WORLD,))):
-            yield Flow(source=place, target=target, port=443)
-        yield Flow(source=place, target=_STRANGER, port=443)
-        if component != "worker":
-            yield Flow(source=place, target=_KAFKA, port=9092)
-        for other in places.values():
-            calls = service in CALLERS and component != "migrate" and other.name in ("intake-api", "routing-api")
-            if not calls:
-                yield Flow(source=place, target=other, port=_HTTP)

@@ -1,10 +1,12 @@
 """What network policies let through, as the Kubernetes documentation defines it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from tools.manifests.objects import Document, Manifest, selects
+
+_SIDES = ("Egress", "Ingress")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +14,7 @@ class Place:
     """Somebody who calls or is called: a pod, of ours or of another namespace, or an address outside.
 
     Attributes:
+        name: nobody else's.
         policed: in the namespace of the policies.
         ports: the pod's ports by name.
         address: of somebody who is no pod.
@@ -39,35 +42,51 @@ class Flow:
         return f"{self.source.name} to {self.target.name}, {self.protocol} {self.port}"
 
 
-def passes(flow: Flow, policies: Sequence[Manifest]) -> bool:
-    """Whether it gets out where it starts and in where it ends."""
-    return all(_side_passes(flow, policies, side) for side in ("Egress", "Ingress"))
+class Network:
+    """What the policies of one namespace let through."""
+
+    def __init__(self, policies: Sequence[Manifest]) -> None:
+        """Args: policies: all of them; the order does not matter."""
+        self._policies = policies
+        self._known: dict[tuple[str, str], list[tuple[str, Document]] | None] = {}
+
+    def passes(self, flow: Flow) -> bool:
+        """Whether it gets out where it starts and in where it ends."""
+        return all(self._side_passes(flow, side) for side in _SIDES)
+
+    def openers(self, flow: Flow) -> list[str]:
+        """The policies with a rule for this flow, at either end."""
+        rules = ((side, *named) for side in _SIDES for named in self._rules_over(flow, side) or ())
+        return sorted({name for side, name, rule in rules if _rule_takes(rule, flow, side)})
+
+    def ports(self) -> set[int]:
+        """Every port that a rule says by its number."""
+        rules = (rule for policy in self._policies for side in _SIDES for rule in _rules_of(policy, side))
+        said = (port.get(field) for rule in rules for port in rule.get("ports") or () for field in ("port", "endPort"))
+        return {port for port in said if isinstance(port, int)}
+
+    def _side_passes(self, flow: Flow, side: str) -> bool:
+        """A pod that no policy concerns is open; one that some concern needs a rule of one of them."""
+        rules = self._rules_over(flow, side)
+        return rules is None or any(_rule_takes(rule, flow, side) for _, rule in rules)
+
+    def _rules_over(self, flow: Flow, side: str) -> list[tuple[str, Document]] | None:
+        """The rules for the flow's end that this side is about, with their policies' names; None: nothing is denied."""
+        place = flow.source if side == "Egress" else flow.target
+        known = (place.name, side)
+        if known not in self._known:
+            concerned = [
+                policy
+                for policy in (self._policies if place.policed else ())
+                if side in _sides(policy) and selects(policy.find("spec.podSelector"), place.labels)
+            ]
+            rules = [(policy.name, rule) for policy in concerned for rule in _rules_of(policy, side)]
+            self._known[known] = rules if concerned else None
+        return self._known[known]
 
 
-def openers(flow: Flow, policies: Sequence[Manifest]) -> list[str]:
-    """The policies with a rule for this flow, at either end."""
-    return sorted(
-        {
-            policy.name
-            for side in ("Egress", "Ingress")
-            for policy in _policies_over(flow, policies, side)
-            if any(_rule_takes(rule, flow, side) for rule in policy.find(f"spec.{side.lower()}") or ())
-        }
-    )
-
-
-def _side_passes(flow: Flow, policies: Sequence[Manifest], side: str) -> bool:
-    """A pod that no policy concerns is open; one that some concern needs a rule of one of them."""
-    concerned = list(_policies_over(flow, policies, side))
-    rules = (rule for policy in concerned for rule in policy.find(f"spec.{side.lower()}") or ())
-    return not concerned or any(_rule_takes(rule, flow, side) for rule in rules)
-
-
-def _policies_over(flow: Flow, policies: Sequence[Manifest], side: str) -> Iterator[Manifest]:
-    place = flow.source if side == "Egress" else flow.target
-    for policy in policies if place.policed else ():
-        if side in _sides(policy) and selects(policy.find("spec.podSelector"), place.labels):
-            yield policy
+def _rules_of(policy: Manifest, side: str) -> Sequence[Document]:
+    return policy.find(f"spec.{side.lower()}") or ()
 
 
 def _sides(policy: Manifest) -> Sequence[str]:
