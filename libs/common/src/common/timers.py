@@ -51,12 +51,14 @@ _CLEAR = text(
     )
     """
 )
+# Rows that somebody has locked are passed over: their order among the locks of this transaction would be the last,
+# whatever it holds already, so two transactions that hasten what the other one has set would wait for each other.
 _HASTEN = text(
     """
     update timer set due_at = :now where kind = :kind and aggregate_id in (
       select aggregate_id from timer
       where kind = :kind and aggregate_id = any(cast(:ids as uuid[])) and due_at > :now
-      order by aggregate_id for update
+      order by aggregate_id for update skip locked
     )
     """
 )
@@ -137,7 +139,8 @@ async def clear_timers(tx: Transaction, kind: str, aggregate_ids: Sequence[UUID]
 async def hasten_timers(tx: Transaction, kind: str, aggregate_ids: Sequence[UUID]) -> None:
     """Let timers of this kind be due now, their generation unchanged; those that are not set stay so.
 
-    For aggregates that are not locked: they are looked at when the timer fires. Nothing else may be locked after it.
+    For aggregates that are not locked: they are looked at when the timer fires. A timer that somebody else sets, clears
+    or ends at this moment stays as they leave it, so this is for what would be looked at soon in any case.
     """
     if aggregate_ids:
         await tx.connection.execute(_HASTEN, {"kind": kind, "ids": list(aggregate_ids), "now": tx.now})

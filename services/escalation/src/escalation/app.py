@@ -27,7 +27,7 @@ from escalation.settings import EscalationGroup, EscalationSettings
 from escalation.sla import api as sla
 from escalation.sla.consumers import CLOCKS
 from escalation.sla.timers import TIMERS as CLOCK_TIMERS
-from escalation.tickets.consumers import TICKETS
+from escalation.tickets.consumers import tickets_handler
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -58,7 +58,14 @@ def build(settings: EscalationSettings) -> Service:
             escalations.reads,
             notifications.reads,
         ],
-        handlers=[TICKETS, AGENTS, CLOCKS, HANDOFFS, ESCALATIONS, ARRIVALS],
+        handlers=[
+            tickets_handler(CLOCKS.types | HANDOFFS.types | ESCALATIONS.types),
+            AGENTS,
+            CLOCKS,
+            HANDOFFS,
+            ESCALATIONS,
+            ARRIVALS,
+        ],
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
         consumes=("intake", "routing", "escalation", "feedback"),
         gather=timedelta(milliseconds=100),

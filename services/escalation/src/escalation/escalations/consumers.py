@@ -7,4 +7,4 @@ HANDLER = Handler(name="escalations", types=frozenset(body.event_type for body i
 """Behind all handlers of other slices: it looks at what they have written."""
 
 AGENTS = Handler(name="arrivals", types=frozenset(body.event_type for body in ARRIVALS), apply=follow_arrivals)
-"""The last of all: it touches timers alone, whose rows are locked after everything else."""
+"""The last of all: it touches timers alone, and waits for none of them."""

@@ -38,7 +38,7 @@ from escalation.escalations.keeping import STEP_TIMER, Moved, keep
 from escalation.escalations.policy import Version, choose
 from escalation.handoffs.usecases import list_automatic
 from escalation.tickets.domain import FINISHED, Ticket
-from escalation.tickets.usecases import list_early, lock_tickets
+from escalation.tickets.usecases import list_early, list_tickets
 
 CONCERNED = (
     AssignmentAssigned,
@@ -66,6 +66,8 @@ _ENDS = {"ended": "met", "resolved": "resolved", "cancelled": "cancelled", "merg
 async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
     """Begin, mark and stop runs by a batch of events. Steps are taken by timers, right after.
 
+    The handler of tickets has locked them.
+
     Raises:
         msgspec.ValidationError: a body does not fit its type.
     """
@@ -73,7 +75,7 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
     if not told:
         return
     ids = sorted({UUID(event.subject_id) for event, _ in told})
-    tickets = await lock_tickets(tx, ids)
+    tickets = await list_tickets(tx.connection, ids)
     before = await store.lock_live(tx.connection, ids)
     may_begin = any(event.type in _BEGINNING for event, _ in told)
     batch = _Batch(

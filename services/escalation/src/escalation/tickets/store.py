@@ -17,6 +17,7 @@ _MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not 
 
 _LIST = f"select {_NAMES} from ticket where ticket_id = any(cast(:ids as uuid[]))"  # noqa: S608 - own names
 _LOCK = f"{_LIST} order by ticket_id for update"
+_KNOWN = text("select ticket_id from ticket where ticket_id = any(cast(:ids as uuid[]))")
 
 _SAVE = text(f"""
     insert into ticket ({_NAMES})
@@ -50,6 +51,11 @@ async def list_tickets(connection: AsyncConnection, ids: Sequence[UUID], *, lock
     found = await connection.execute(text(_LOCK if lock else _LIST), {"ids": list(ids)})
     tickets = msgspec.convert([dict(row) for row in found.mappings()], list[Ticket])
     return {ticket.ticket_id: ticket for ticket in tickets}
+
+
+async def list_known(connection: AsyncConnection, ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Which of the given tickets are known."""
+    return frozenset(await connection.scalars(_KNOWN, {"ids": list(ids)}))
 
 
 async def save_tickets(connection: AsyncConnection, tickets: Iterable[Ticket]) -> None:

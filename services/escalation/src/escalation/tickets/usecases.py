@@ -1,6 +1,7 @@
 """What can be done with the projection: read it, lock it, and fold a batch of events into it."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,28 +16,26 @@ from escalation.tickets.domain import EARLY_TYPES, FACT_TYPES, LOGGED_TYPES, Tic
 
 
 async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[TicketChange]:
-    """Fold events, in their order per ticket, into the facts, and keep those that clocks count by.
+    """Lock the tickets of a batch, fold its events, in their order per ticket, into the facts, and keep those that
+    clocks count by.
 
     The topics overtake each other: what is told of a ticket before its creation is kept, and followed when that comes.
+
+    Args:
+        events: all of the batch that are about tickets, also those that move no facts: whatever a later handler locks
+            belongs to these tickets, and is locked behind them.
 
     Returns:
         A change for each event that could be followed now; what had waited for a creation comes right behind it.
     Raises:
         msgspec.ValidationError: a body does not fit its type.
     """
+    tickets = await _lock_batch(tx, {UUID(event.subject_id) for event in events})
     kept = [event for event in events if event.type in LOGGED_TYPES]
     if kept:
         await store.add_log(tx.connection, kept)
     moving = [event for event in events if event.type in FACT_TYPES]
-    if not moving:
-        return []
-    ids = {UUID(event.subject_id) for event in moving}
     opened = {UUID(event.subject_id) for event in moving if event.type == TicketCreated.event_type}
-    absent = ids - (await store.list_tickets(tx.connection, sorted(ids))).keys() | opened
-    if absent:
-        # Two processes may hold the creation and what overtook it: without the lock neither would see the other's.
-        await store.lock_absent(tx.connection, sorted(absent))
-    tickets = await store.list_tickets(tx.connection, sorted(ids), lock=True)
     new = sorted(opened - tickets.keys())
     waiting = await store.list_log(tx.connection, new, types=EARLY_TYPES) if new else {}
     known = dict(tickets)
@@ -62,6 +61,18 @@ async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[Ticke
     if changed:
         await store.save_tickets(tx.connection, changed)
     return changes
+
+
+async def _lock_batch(tx: Transaction, ids: AbstractSet[UUID]) -> dict[UUID, Ticket]:
+    """The known ones of these tickets, locked; no other one of them becomes known until the transaction ends.
+
+    Two processes may hold the creation and what overtook it: without a lock on what is absent neither would see the
+    other's. These locks come before those of rows, each kind in the order of ids.
+    """
+    absent = ids - await store.list_known(tx.connection, sorted(ids))
+    if absent:
+        await store.lock_absent(tx.connection, sorted(absent))
+    return await store.list_tickets(tx.connection, sorted(ids), lock=True)
 
 
 def _follow(before: Ticket | None, event: Event) -> TicketChange | None:
