@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.manifests import (
     availability,
+    brokers,
     completeness,
     flows,
     peers,
@@ -34,6 +35,7 @@ CHECKS: dict[str, Callable[[Installation], Iterator[Fault]]] = {
     "probes": probes.check,
     "variables": variables.check,
     "topics": topics.check,
+    "brokers": brokers.check,
     "flows": flows.check,
     "availability": availability.check,
     "releases": releases.check,

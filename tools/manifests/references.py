@@ -12,7 +12,7 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     **{f"{service}-database-owner": ("url",) for service in TOPICS},
     **{f"{service}-peers": ("key",) for service in CALLERS},
     "escalation-notices": ("smtp-password", "webhook-secret"),
-    "frontline-kafka": ("password",),
+    **{f"frontline-{service}": ("password",) for service in TOPICS},
     "frontline-cluster-ca-cert": ("ca.crt",),
     "frontline-postgresql-ca": ("ca.crt",),
 }
@@ -60,8 +60,14 @@ def _check_secret(pod: Pod, field: str, secret: str) -> Iterator[Fault]:
         yield pod.fault(field, f"no Secret {secret} is promised", f"use one of {', '.join(SECRETS)}")
     elif "-database" in secret and secret != database:
         yield pod.fault(field, f"{secret} is not for the {role} role of {pod.service}", f"mount {database}")
-    elif not secret.startswith(("frontline-", f"{pod.service}-")):
+    elif _owner_of(secret) not in (None, pod.service):
         yield pod.fault(field, f"{secret} is of another service than {pod.service}", "mount the service's own")
+
+
+def _owner_of(secret: str) -> str | None:
+    """The one service that a Secret is for; None where it is for several."""
+    owned = (name for name in TOPICS if secret == f"frontline-{name}" or secret.startswith(f"{name}-"))
+    return next(owned, None)
 
 
 def _check_container(container: Container, config_maps: set[str], volumes: set[str]) -> Iterator[Fault]:

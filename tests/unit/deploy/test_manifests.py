@@ -48,19 +48,6 @@ def test_a_broken_manifest_is_refused(copy: Copy, breakage: Breakage) -> None:
         assert fault.fix
 
 
-@pytest.mark.parametrize("component", ["notices", "kafka-sasl", "postgresql-tls"])
-def test_what_an_overlay_may_add_is_sound(copy: Copy, component: str) -> None:
-    copy.change(
-        "overlays/local/kustomization.yaml", "  - settings\n", f"  - settings\n  - ../../components/{component}\n"
-    )
-    if component == "postgresql-tls":
-        added = f"  - ../settings\n  - ../../../components/{component}\n"
-        copy.change("overlays/local/migrations/kustomization.yaml", "  - ../settings\n", added)
-    changed = find_faults(copy.root)
-    assert changed == []
-    assert render_installation(copy.root, "local") != copy.sound
-
-
 def test_an_installation_that_shares_its_brokers_with_another_is_sound(copy: Copy) -> None:
     """One prefix for the processes, and for the topics."""
     settings = "      - FRONTLINE_INSTALLATION=local\n"

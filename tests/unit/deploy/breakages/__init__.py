@@ -4,12 +4,12 @@ from tests.unit.deploy.breakages.network import FLOWS
 from tests.unit.deploy.breakages.objects import COMPLETENESS, PEERS, REFERENCES, SCHEMAS, SELECTORS
 from tests.unit.deploy.breakages.pods import PROBES, SECURITY
 from tests.unit.deploy.breakages.rollout import AVAILABILITY, RELEASES
-from tests.unit.deploy.breakages.settings import TOPICS, VARIABLES
+from tests.unit.deploy.breakages.settings import BROKERS, TOPICS, VARIABLES
 
 BREAKAGES = (
     *COMPLETENESS, *SCHEMAS, *REFERENCES, *PEERS, *SELECTORS,
     *SECURITY, *PROBES,
-    *VARIABLES, *TOPICS,
+    *VARIABLES, *TOPICS, *BROKERS,
     *FLOWS,
     *AVAILABILITY, *RELEASES,
 )  # fmt: skip

@@ -79,3 +79,13 @@ TOPICS = (
         object="Deployment/routing-worker", field="env FRONTLINE_KAFKA_TOPIC_PREFIX", reason="others' is empty",
     ),
 )  # fmt: skip
+BROKERS = (
+    broken(
+        "TLS to the plain listener", SETTINGS, "FRONTLINE_LOG_LEVEL=info", "FRONTLINE_KAFKA_SECURITY_PROTOCOL=SSL",
+        object="Deployment/intake-worker", field="env FRONTLINE_KAFKA_BOOTSTRAP", reason="9092 speaks plain text",
+    ),
+    broken(
+        "plain text to the TLS listener", SETTINGS, ":9092", ":9093",
+        object="Deployment/intake-worker", field="env FRONTLINE_KAFKA_BOOTSTRAP", reason="9093 speaks TLS",
+    ),
+)  # fmt: skip
