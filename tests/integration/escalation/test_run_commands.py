@@ -71,6 +71,47 @@ async def test_a_person_raises_at_once_and_stops(escalation: Escalation) -> None
     ]
 
 
+async def activated(escalation: Escalation, **given: Any) -> str:
+    """The path of a policy that is followed from now on."""
+    made = await post(escalation, "/escalation-policies", policy(**given))
+    assert made.status_code == 201, made.text
+    path = f"/escalation-policies/{made.json()['policy_id']}"
+    done = await post(escalation, f"{path}/versions/1/activate", if_match=made.headers["etag"])
+    assert done.status_code == 200, done.text
+    return path
+
+
+async def test_what_was_told_last_can_be_acknowledged(escalation: Escalation) -> None:
+    ticket_id, _, _ = await owned(escalation)
+    steps = [{"action": "notify", "targets": ["owner"]}]
+    await activated(escalation, steps=steps, match={}, repeat_after_s=600)
+    await post(escalation, f"/tickets/{ticket_id}/escalate", REASON)
+    await turn(escalation)
+    assert await words(escalation, ticket_id) == ["started", "step_fired"]
+    run = await state(escalation, ticket_id)
+    acked = await post(escalation, f"/escalations/{run['run_id']}/acknowledge", if_match=f'"{run["version"]}"')
+    assert (acked.status_code, acked.json()["state"]) == (200, "acknowledged")
+
+
+async def test_a_clock_whose_run_was_exhausted_or_stopped_by_hand_begins_none_again(escalation: Escalation) -> None:
+    """Not by its next percent, nor by its breach; another clock of the ticket does."""
+    steps = [{"action": "notify", "targets": ["owner"], "when": "sla_pct>=50"}]
+    clocks = ["first_response", "resolution"]
+    await activated(escalation, triggers=["sla"], clocks=clocks, steps=steps, match={}, repeat_after_s=60)
+    exhausted, _, _ = await owned(escalation)
+    stopped, _, _ = await owned(escalation)
+    await turn(escalation, 30 * MINUTE)
+    run = await state(escalation, stopped)
+    await post(escalation, f"/escalations/{run['run_id']}/stop", if_match=f'"{run["version"]}"')
+    for _ in range(40):
+        await turn(escalation, MINUTE)
+    assert await words(escalation, exhausted) == ["started", "step_fired", "exhausted"]
+    assert await words(escalation, stopped) == ["started", "step_fired", "stopped"]
+    assert len(await escalation.bodies(exhausted, "sla.breached")) == 1
+    await turn(escalation, 180 * MINUTE)
+    assert (await state(escalation, exhausted))["clock_kind"] == "resolution"
+
+
 async def test_a_ticket_that_somebody_else_took_needs_no_help_any_more(escalation: Escalation) -> None:
     ticket_id, _ = await escalated(escalation)
     await escalation.own(ticket_id, await online(escalation, tier=2), tier=2)

@@ -209,6 +209,8 @@ async def test_after_its_rounds_a_run_without_effect_is_exhausted(escalation: Es
     ticket_id, _, _ = await owned(escalation, tier=3)
     await turn(escalation, 61 * MINUTE)
     await turn(escalation, 60 * MINUTE)
+    assert "exhausted" not in await words(escalation, ticket_id)
+    await turn(escalation, 60 * MINUTE)
     assert "exhausted" in await words(escalation, ticket_id)
     assert (await state(escalation, ticket_id))["policy_id"] == str(DEFAULT_ID)
 

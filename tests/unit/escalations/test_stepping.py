@@ -31,8 +31,20 @@ def test_steps_are_taken_when_they_are_due_and_in_their_order() -> None:
     assert first.run.due_at == moment(10)
     late = look(first.run, version, 25)
     assert [fired.number for fired in late.fired] == [2, 3]
-    assert late.run.state is RunState.EXHAUSTED
-    assert names(late) == ["step_fired", "step_fired", "exhausted"]
+    assert names(late) == ["step_fired", "step_fired"]
+
+
+def test_whoever_was_told_last_has_time_to_take_notice_before_it_is_exhausted() -> None:
+    version = version_of(notify(), rounds=0, repeat_after_s=600)
+    told = look(run_of(), version, 0).run
+    assert (told.state, told.due_at) == (RunState.RUNNING, moment(10))
+    acked, _ = acknowledge(told, by="agent:x", at=moment(9), until=moment(69))
+    assert names(look(acked, version, 10)) == []
+    assert names(look(acked, version, 69)) == ["ack_expired", "exhausted"]
+    late = look(told, version, 10)
+    assert (late.run.state, names(late)) == (RunState.EXHAUSTED, ["exhausted"])
+    # Who wants the next step although none is left learns that at once.
+    assert names(look(hurry(told, at=moment(1)), version, 1)) == ["exhausted"]
 
 
 def test_a_look_before_the_time_takes_nothing() -> None:
@@ -85,7 +97,7 @@ def test_acknowledging_rests_the_steps_until_its_time_out() -> None:
     early = look(acked, version, 30)
     assert (list(early.fired), early.run.due_at, early.run.state) == ([], moment(65), RunState.ACKNOWLEDGED)
     late = look(early.run, version, 65)
-    assert names(late) == ["ack_expired", "step_fired", "exhausted"]
+    assert names(late) == ["ack_expired", "step_fired"]
 
 
 def test_rounds_are_repeated_after_a_pause() -> None:
@@ -98,8 +110,9 @@ def test_rounds_are_repeated_after_a_pause() -> None:
     assert (second.run.round, second.run.due_at) == (2, moment(20))
     third = look(look(second.run, version, 20).run, version, 30)
     last = look(third.run, version, 35)
-    assert names(last) == ["step_fired", "exhausted"]
-    assert last.run.state is RunState.EXHAUSTED
+    assert (names(last), last.run.due_at) == (["step_fired"], moment(45))
+    ended = look(last.run, version, 45)
+    assert (names(ended), ended.run.state) == (["exhausted"], RunState.EXHAUSTED)
 
 
 def test_nobody_there_holds_it_is_told_once_and_somebody_who_comes_is_told() -> None:
@@ -121,7 +134,8 @@ def test_a_step_that_nobody_could_hear_holds_up_no_other_and_is_made_up_for() ->
     late = look(held.run, version, 9, unreachable={1})
     assert ([fired.number for fired in late.fired], late.run.state, late.run.due_at) == ([3], RunState.HELD, moment(10))
     heard = look(late.run, version, 11)
-    assert ([fired.number for fired in heard.fired], heard.run.state) == ([1], RunState.EXHAUSTED)
+    assert ([fired.number for fired in heard.fired], heard.run.state) == ([1], RunState.RUNNING)
+    assert heard.run.due_at == moment(21)
 
 
 def test_what_a_round_owes_is_asked_anew_by_the_next_one() -> None:
@@ -130,7 +144,9 @@ def test_what_a_round_owes_is_asked_anew_by_the_next_one() -> None:
     assert held.due_at == moment(1)
     second = look(held, version, 10, unreachable={1})
     assert (names(second), second.run.round, second.run.owed) == (["round_repeated", "held"], 2, (1,))
-    assert names(look(second.run, version, 11)) == ["step_fired", "exhausted"]
+    third = look(second.run, version, 11)
+    assert (names(third), third.run.due_at) == (["step_fired"], moment(21))
+    assert names(look(third.run, version, 21)) == ["exhausted"]
 
 
 def test_rounds_in_which_nobody_is_there_are_as_far_apart_as_others() -> None:

@@ -15,6 +15,8 @@ from common.errors import Conflict
 from contracts.escalation import EscalationAcknowledged, EscalationStarted, EscalationStopped
 
 HIGHEST_TIER = 3
+BY_HAND = "manual"
+"""Why a run stopped that a person stopped."""
 BREACH_PERCENT = 100
 """What a breach counts as among the percents of warnings."""
 
@@ -215,7 +217,7 @@ def stop_by_hand(run: Run, *, at: datetime) -> tuple[Run, tuple[EscalationStoppe
         RunOver: it has ended.
     """
     _check_live(run)
-    return stop(replace(run, version=run.version + 1), "manual", at=at)
+    return stop(replace(run, version=run.version + 1), BY_HAND, at=at)
 
 
 def hurry(run: Run, *, at: datetime) -> Run:

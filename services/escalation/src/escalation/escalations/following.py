@@ -1,6 +1,6 @@
 """Following events: which begin a run, which bring one nearer to its next step, and which make one needless."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,6 +59,7 @@ _BEGINNING = frozenset(
 )
 _HELD_AT_ONCE = 200
 _REFUSED = (HandoffDeclined, HandoffExpired)
+_OF_CLOCKS = (SlaBreached, SlaWarning)
 _ENDS = {"ended": "met", "resolved": "resolved", "cancelled": "cancelled", "merged": "merged"}
 """What a run is told to have stopped by, by the reason of its clock's end; all others are `withdrawn`."""
 
@@ -86,6 +87,7 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
         automatic=await list_automatic(
             tx.connection, [body.handoff_id for _, body in told if isinstance(body, _REFUSED)]
         ),
+        over=await store.list_over(tx.connection, ids) if any(isinstance(body, _OF_CLOCKS) for _, body in told) else (),
     )
     for event, body in told:
         batch.follow(event, body)
@@ -122,6 +124,7 @@ class _Batch:
 
     Attributes:
         automatic: handoffs that runs asked for. Their end begins no run, or it would go on for ever.
+        over: policies and clocks whose run was exhausted, or stopped by a person: the next percent undoes neither.
     """
 
     tickets: dict[UUID, Ticket]
@@ -129,6 +132,7 @@ class _Batch:
     runs: dict[UUID, Run]
     now: datetime
     automatic: AbstractSet[UUID]
+    over: Collection[tuple[UUID, UUID]]
     told: list[Moved] = field(default_factory=list[Moved])
 
     def follow(self, event: Event, body: Body) -> None:
@@ -179,6 +183,8 @@ class _Batch:
         kind = clock.kind if clock else ""
         version = choose(self.active, trigger=trigger, facts=ticket.facts(), clock_kind=kind)
         if version is None or (clock and percent < version.starts_at_percent):
+            return
+        if clock and (version.policy_id, clock.clock_id) in self.over:
             return
         if any(run.trigger is trigger for run in self._of_ticket(ticket)) and clock is None:
             return

@@ -88,7 +88,8 @@ class Version:
 
     Attributes:
         clocks: kinds of clocks that `sla` is about; empty is every kind.
-        rounds: how often all steps are repeated, `repeat_after_s` after the last one.
+        rounds: how often all steps are repeated, `repeat_after_s` after the last one; so long after the very last step
+            a run is exhausted.
         leads: who `team_lead` is; empty: the highest tier of the owner's teams.
         calendar_id: whose open time business steps count.
     """

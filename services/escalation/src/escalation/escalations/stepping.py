@@ -160,16 +160,18 @@ class _Walk:
         return replace(run, stepped_at=self._look.now, owed=_without(run.owed, number))
 
     def _end_round(self, run: Run) -> Run | None:
-        if run.round > self._version.rounds:
-            if run.owed:
-                return None
-            self._told.append(EscalationExhausted(**names_of(run), rounds=run.round))
-            return end(run, RunState.EXHAUSTED, at=self._look.now)
+        is_last = run.round > self._version.rounds
+        if is_last and run.owed:
+            return None
         # A round in which nobody could be reached took no step of its own: it counts from its beginning.
         last = max(run.stepped_at or run.round_started_at, run.round_started_at)
         due_at = last + timedelta(seconds=self._version.repeat_after_s)
         if due_at > self._look.now and not run.forced:
             return replace(run, due_at=due_at)
+        if is_last:
+            # Not with the last step: whoever was just told must have time to take notice.
+            self._told.append(EscalationExhausted(**names_of(run), rounds=run.round))
+            return end(run, RunState.EXHAUSTED, at=self._look.now)
         self._told.append(EscalationRoundRepeated(**names_of(run), round=run.round + 1))
         return replace(run, round=run.round + 1, next_step=1, round_started_at=self._look.now, owed=())
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import NotFound
-from escalation.escalations.domain import Run, RunState
+from escalation.escalations.domain import BY_HAND, Run, RunState
 from escalation.escalations.policy import Policy, Version
 from escalation.escalations.tables import escalation_policy_version, escalation_run
 
@@ -44,6 +44,11 @@ _LIST_RUNS = text(f"""
     order by run_id desc limit :limit
 """).columns(marks=JSONB)  # noqa: S608 - own names
 
+_LIST_OVER = text("""
+    select policy_id, clock_id from escalation_run
+    where ticket_id = any(cast(:ids as uuid[])) and clock_id is not null
+      and (state = 'exhausted' or (state = 'stopped' and end_reason = :by_hand))
+""")
 _LIST_HELD = text("select run_id from escalation_run where state = 'held' order by run_id limit :limit")
 
 _ADD_STEPS = text("""
@@ -157,6 +162,12 @@ async def lock_live(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> 
 async def save_runs(connection: AsyncConnection, runs: Iterable[Run]) -> None:
     """Insert or replace, in one statement."""
     await connection.execute(_SAVE_RUNS, {"rows": msgspec.json.encode([_row(run) for run in runs]).decode()})
+
+
+async def list_over(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> frozenset[tuple[UUID, UUID]]:
+    """The policies and clocks of these tickets of which a run was exhausted, or stopped by a person."""
+    found = await connection.execute(_LIST_OVER, {"ids": list(ticket_ids), "by_hand": BY_HAND})
+    return frozenset((row.policy_id, row.clock_id) for row in found)
 
 
 async def list_held(connection: AsyncConnection, *, limit: int) -> Sequence[UUID]:
