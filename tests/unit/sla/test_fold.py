@@ -174,12 +174,14 @@ def test_resolved_ends_what_waits_for_words() -> None:
 
 @pytest.mark.parametrize("status", ["cancelled", "merged"])
 def test_what_ends_without_a_resolution_has_no_verdict(status: str) -> None:
-    """All clocks, that of a handoff too; a restored ticket's run on."""
+    """All clocks, that of a handoff too; a restored ticket's run on, but for the handoff's: that is over for good."""
     story = Story().tell(MONDAY, created(), handoff_requested(H1)).tell(MONDAY + HOUR, moved(status, "new"))
     assert {clock.state for found in story.fold().values() for clock in found} == {"cancelled"}
     restored = story.tell(MONDAY + 2 * HOUR, moved("open", status)).fold()
     if status == "cancelled":
         assert restored["resolution"][0].deadline == MONDAY + 9 * HOUR
+        assert restored["first_response"][0].state == "running"
+        assert restored["handoff_accept"][0].state == "cancelled"
 
 
 def test_each_handoff_has_a_clock_of_its_own() -> None:

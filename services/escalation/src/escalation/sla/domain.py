@@ -218,6 +218,8 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether an event of the ordinary kind can still move it: a reopening, a restoring, another policy."""
         if self.state == VOID:
             return False
+        if self.kind == HANDOFF_ACCEPT:
+            return self.is_open
         return self.is_open or self.kind == RESOLUTION or self.end_reason in {CANCELLED, "policy"}
 
     @property

@@ -232,9 +232,9 @@ class _Step:
             self._renew_terms(self.clocks[newest.clock_id])
 
     def _restore(self) -> None:
-        """Let the clocks run on that ended when the ticket was cancelled."""
+        """Let the clocks run on that ended when the ticket was cancelled, but for those of handoffs: these are dead."""
         for clock in list(self.clocks.values()):
-            if clock.state == CANCELLED and clock.end_reason == CANCELLED:
+            if clock.state == CANCELLED and clock.end_reason == CANCELLED and clock.kind != HANDOFF_ACCEPT:
                 self._put(self._revived(clock, "restored"))
                 self._renew_terms(self.clocks[clock.clock_id])
 
