@@ -9,6 +9,7 @@ FOLDER` to leave what the recipe copies in a folder, for any other builder.
 import argparse
 import compileall
 import os
+import platform
 import py_compile
 import re
 import shutil
@@ -18,6 +19,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
 
@@ -32,10 +34,61 @@ SERVICES = ("intake", "routing", "escalation", "feedback")
 MEMBERS = (*(f"libs/{name}" for name in ("common", "contracts")), *(f"services/{name}" for name in SERVICES))
 """What of this checkout is in the image."""
 _BUILD_S = 600
+QUESTION = """
+import platform, sys
+print("%d.%d" % sys.version_info[:2], sys.platform, platform.machine(), *platform.libc_ver())
+"""
+"""What any Python is asked for `read_interpreter`."""
 
 
 class ImageError(Exception):
     """The image cannot be built; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """What decides which wheels and which compiled files a Python can use: "3.11", "linux", "x86_64", "glibc"."""
+
+    python: str
+    system: str
+    machine: str
+    libc: str
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"Python {self.python} for {self.system} on {self.machine}, {self.libc or 'no glibc'}"
+
+
+def read_interpreter(said: str) -> Interpreter:
+    """What a Python answers to QUESTION. The version of its libc is left out: a base may well have an older one."""
+    python, system, machine, libc, *_ = (*said.split(), "")
+    return Interpreter(python=python, system=system, machine=machine, libc=libc)
+
+
+def this_interpreter() -> Interpreter:
+    """The one that chooses the wheels and compiles them."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Interpreter(python=python, system=sys.platform, machine=platform.machine(), libc=platform.libc_ver()[0])
+
+
+def check_base(base: Interpreter, builder: Interpreter) -> None:
+    """Refuse to build for a base that cannot run the result: that would show at the first import, in a cluster.
+
+    Raises:
+        ImageError: they differ.
+    """
+    if base != builder:
+        raise ImageError(f"the base image has {base}; it needs {builder}, as has what builds here")
+
+
+def check_recipe(builder: Interpreter) -> None:
+    """Refuse to lay out for the recipe's own base what that base cannot run; on which machine it will be, nobody knows.
+
+    Raises:
+        ImageError: they differ.
+    """
+    python = re.findall(r":(\d+\.\d+)", _base_of_recipe())[0]
+    check_base(Interpreter(python=python, system="linux", machine=builder.machine, libc="glibc"), builder)
 
 
 def lay_out(folder: Path) -> None:
@@ -70,13 +123,14 @@ def build(*, tag: str, base: str) -> str:
     Args:
         base: a reference of an image with Python 3.11; empty takes the recipe's own.
     Raises:
-        ImageError: no engine answers, or the build failed.
+        ImageError: no engine answers, the base does not fit what builds here, or the build failed.
     """
     arguments = {"VERSION": version("frontline-common"), "REVISION": _revision()} | ({"BASE": base} if base else {})
     with tempfile.TemporaryDirectory(prefix="frontline-image-") as folder:
-        lay_out(Path(folder))
         try:
             with closing(docker.from_env(timeout=_BUILD_S)) as client:
+                check_base(_ask(client, base or _base_of_recipe()), this_interpreter())
+                lay_out(Path(folder))
                 image, _ = client.images.build(
                     path=folder, tag=tag, buildargs=arguments, network_mode="none", rm=True, forcerm=True
                 )
@@ -132,6 +186,16 @@ def _uv(*arguments: str) -> None:
         raise ImageError(f"uv {' '.join(arguments[:2])} failed")
 
 
+def _ask(client: docker.DockerClient, base: str) -> Interpreter:
+    """What Python a base has; an image that the engine lacks is pulled, as the build itself would."""
+    said = client.containers.run(base, entrypoint=["python3", "-c", QUESTION], network_mode="none", remove=True)
+    return read_interpreter(said.decode())
+
+
+def _base_of_recipe() -> str:
+    return re.findall(r"^ARG BASE=(\S+)", RECIPE.read_text(), flags=re.MULTILINE)[0]
+
+
 def _revision() -> str:
     asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     return asked.stdout.strip() or "unknown"
@@ -149,6 +213,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "lay-out":
+            check_recipe(this_interpreter())
             lay_out(asked.folder)
         else:
             print(f"{asked.tag} is {build(tag=asked.tag, base=asked.base)}")

@@ -2,11 +2,23 @@
 
 import json
 import re
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from tools.image import RECIPE, ImageError, locked_for
+from tools.image import (
+    QUESTION,
+    RECIPE,
+    ImageError,
+    check_base,
+    check_recipe,
+    locked_for,
+    read_interpreter,
+    this_interpreter,
+)
 from tools.manifests.objects import Installation
 
 
@@ -47,3 +59,33 @@ def test_packages_come_with_their_hashes() -> None:
 def test_a_package_that_is_not_locked_is_refused() -> None:
     with pytest.raises(ImageError, match="lacks no-such-package; say make lock"):
         locked_for(frozenset({canonicalize_name("no-such-package")}))
+
+
+def test_a_python_says_what_it_is_and_whether_a_base_without_glibc_is_meant() -> None:
+    answer = subprocess.run([sys.executable, "-c", QUESTION], capture_output=True, text=True, check=True).stdout
+    assert read_interpreter(answer) == this_interpreter()
+    assert read_interpreter("3.11 linux aarch64  \n").libc == ""
+
+
+def test_the_builder_itself_fits_the_recipe() -> None:
+    check_recipe(this_interpreter())
+    check_base(this_interpreter(), this_interpreter())
+
+
+@pytest.mark.parametrize(
+    ("field", "other", "words"),
+    [
+        ("python", "3.13", "the base image has Python 3.13 for linux"),
+        ("machine", "aarch64", "on aarch64"),
+        ("libc", "", "no glibc"),
+    ],
+)
+def test_a_base_that_could_not_run_what_is_built_is_refused(field: str, other: str, words: str) -> None:
+    builder = replace(this_interpreter(), machine="x86_64")
+    with pytest.raises(ImageError, match=words):
+        check_base(replace(builder, **{field: other}), builder)
+
+
+def test_another_python_than_the_recipes_lays_nothing_out() -> None:
+    with pytest.raises(ImageError, match=r"the base image has Python 3\.11 .*; it needs Python 3\.13"):
+        check_recipe(replace(this_interpreter(), python="3.13"))
