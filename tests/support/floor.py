@@ -33,7 +33,9 @@ _SINCE, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=U
 Subjects = dict[str, list[Event]]
 
 
-async def play(stack: Stack, *, tickets: int, seed: int, rate: float, at_once: int) -> Tally:
+async def play(
+    stack: Stack, *, tickets: int, seed: int, rate: float, at_once: int, among_others: bool = False
+) -> Tally:
     """Play so many stories to the end.
 
     Args:
@@ -43,10 +45,10 @@ async def play(stack: Stack, *, tickets: int, seed: int, rate: float, at_once: i
     tally = Tally(wanted=tickets)
     house = find_house(stack.urls, stack.key)
     try:
-        agents = await open_floor(house)
+        agents = await open_floor(house, among_others=among_others)
         stories = [write_story(seed, number, rate=rate) for number in range(1, tickets + 1)]
         await Play(house=house, agents=agents, stories=stories, run=f"s{seed}", at_once=at_once, tally=tally).perform()
-        await close_floor(house, agents)
+        await close_floor(house, agents, run=f"s{seed}")
     finally:
         await house.close()
     return tally

@@ -29,11 +29,16 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed plays the same stories.")] = 1,
     rate: Annotated[float, typer.Option(min=0.1, max=200, help="Customers a second.")] = 5.0,
     at_once: Annotated[int, typer.Option("--at-once", min=1, max=500, help="Stories in play at most.")] = 40,
+    among_others: Annotated[
+        bool, typer.Option("--among-others", help="Play although other tickets wait where the floor's agents serve.")
+    ] = False,
 ) -> None:
     """Let customers, agents of three tiers and seniors play tickets from the first word to the rating.
 
     Everything goes through the public APIs of the installation (FRONTLINE_CLI_*_URL and _KEY, else the local stack).
-    The floor brings its own agents, desk and survey policy, all named Demo. Exit code 1: a story did not go as written.
+    The floor brings its own agents, desk and survey policy, all named Demo. A desk that names no teams is served by its
+    agents, too: where tickets wait at one, it does not open without --among-others, and what they are given of others'
+    tickets goes back to its desk at the end. Exit code 1: a story did not go as written.
     """
     installation = find_installation()
     for service in Service:
@@ -44,14 +49,14 @@ def demo(
         raise Misconfigured("no API key: set FRONTLINE_CLI_KEY")
     tally = Tally(wanted=tickets)
     house = find_house(installation.urls, installation.key)
-    if not asyncio.run(_run(house, tally, seed=seed, rate=rate, at_once=at_once)):
+    if not asyncio.run(_run(house, tally, seed=seed, rate=rate, at_once=at_once, among_others=among_others)):
         raise typer.Exit(1)
 
 
-async def _run(house: House, tally: Tally, *, seed: int, rate: float, at_once: int) -> bool:
+async def _run(house: House, tally: Tally, *, seed: int, rate: float, at_once: int, among_others: bool) -> bool:
     began = time.monotonic()
     try:
-        agents = await open_floor(house)
+        agents = await open_floor(house, among_others=among_others)
         stories = [write_story(seed, number, rate=rate) for number in range(1, tally.wanted + 1)]
         name = f"{seed}-{new_id().hex[:12]}"
         play = Play(house=house, agents=agents, stories=stories, run=name, at_once=at_once, tally=tally)
@@ -59,7 +64,7 @@ async def _run(house: House, tally: Tally, *, seed: int, rate: float, at_once: i
             with Live(console=ERR, refresh_per_second=4, get_renderable=lambda: _table(tally, began)):
                 await play.perform()
         finally:
-            await close_floor(house, agents)
+            await close_floor(house, agents, run=name)
         await _say_figures(house)
     finally:
         await house.close()

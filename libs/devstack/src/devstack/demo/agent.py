@@ -1,17 +1,20 @@
 """What agents do: own, ask, restate, try, hand over, resolve; and answer the offers of handoffs."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from common.errors import Refused, Unavailable
 from devstack.client import JsonObject
-from devstack.demo.floor import Agent
+from devstack.demo.floor import TEAM, Agent
 from devstack.demo.people import House, Person, until
 from devstack.demo.story import Story
-from devstack.demo.tally import Tally
+from devstack.demo.tally import Result, Tally
 
 _OVER = frozenset({"accepted", "declined", "expired", "withdrawn", "returned", "completed"})
+_AFTER_TROUBLE_S = 5.0
+"""An offer whose answer is refused may stay open for a while: without a pause it would be answered again at once."""
 _LOST = frozenset({"offer_ended", "not_offered", "not_your_offer", "handoff_state", "handoff_accepted", "work_done"})
 
 _NOT_HEARD_YET = frozenset({"not_found", "not_owner"})
@@ -28,13 +31,18 @@ class Staff:
     tally: Tally
     declines_left: Counter[str] = field(default_factory=Counter[str])
     """By ticket."""
+    tickets: set[str] = field(default_factory=set[str])
+    """Of this play; what is offered of others' is not taken."""
 
     def person(self, agent: Agent) -> Person:
         """The agent, calling."""
         return Person(house=self.house, actor=f"agent:{agent.agent_id}")
 
     async def answer_offers(self, agent: Agent) -> None:
-        """Take or decline what this agent is offered, for ever: whoever starts it cancels it."""
+        """Take or decline what this agent is offered, for ever: whoever starts it cancels it.
+
+        What goes wrong with one offer is noted, and ends neither the others nor anybody's story.
+        """
         person = self.person(agent)
         while True:
             try:
@@ -42,10 +50,18 @@ class Staff:
             except Unavailable:
                 continue
             for offer in offers["items"]:
-                await self._answer(person, offer)
+                try:
+                    await self._answer(person, offer)
+                except Unavailable:
+                    continue  # it is offered still, or again
+                except Refused as refused:
+                    trouble = f"an offer to {agent.name}: {refused.detail}"
+                    self.tally.results.append(Result(number=0, ticket_id=offer["ticket_id"], trouble=trouble))
+                    await asyncio.sleep(_AFTER_TROUBLE_S)
 
     async def _answer(self, person: Person, offer: JsonObject) -> None:
-        declines = self.declines_left[offer["ticket_id"]] > 0
+        is_ours = offer["ticket_id"] in self.tickets
+        declines = not is_ours or self.declines_left[offer["ticket_id"]] > 0
         verb, body = ("decline", {"reason_code": "busy"}) if declines else ("accept", {})
         if offer.get("handoff_id"):
             service, path = "escalation", f"/v1/handoffs/{offer['handoff_id']}/{verb}"
@@ -58,7 +74,7 @@ class Staff:
             if refused.code not in _LOST:
                 raise
             return  # somebody else was faster, or it was taken back: that is how offers end
-        if declines:
+        if declines and is_ours:
             self.declines_left[offer["ticket_id"]] -= 1
             self.tally.note("handoffs declined")
 
@@ -140,7 +156,11 @@ class Desk:
     async def _request(self, owner: Agent) -> JsonObject:
         story = self.story
         body = {
-            "to": {"tier": story.tier, "skills": [{"skill": story.case.skill, "level": 1, "hard_level": 1}]},
+            "to": {
+                "tier": story.tier,
+                "teams": [TEAM],
+                "skills": [{"skill": story.case.skill, "level": 1, "hard_level": 1}],
+            },
             "reason_code": "needs_expertise",
             "package": {
                 "restatement": story.words.restatement,

@@ -77,6 +77,7 @@ class _Scene:
         tally, story = self.staff.tally, self.story
         ticket = await self.customer.open()
         self.result.ticket_id = ticket["id"]
+        self.staff.tickets.add(ticket["id"])
         desk = Desk(staff=self.staff, story=story, ticket_id=ticket["id"])
         owner, _ = await self.staff.owner_of(ticket["id"])
         self.result.owned = True

@@ -76,10 +76,15 @@ def write_story(seed: int, number: int, *, rate: float) -> Story:
         reopens=chance.random() < 0.08,
         cancelled=chance.random() < 0.02,
         score=score,
-        second_score=min(5, score + 2) if score is not None and chance.random() < 0.1 else None,
+        second_score=_another(score) if score is not None and chance.random() < 0.1 else None,
         consents=chance.random() < 0.5,
         comment=chance.choice(("", "", "Quick and friendly.", "I had to explain it twice.")) if answers else "",
     )
+
+
+def _another(score: int) -> int:
+    """Better by two, or where there is nothing so good, a little worse: an equal one would be no change."""
+    return score + 2 if score <= 3 else score - 1
 
 
 def _near(level: int, chance: random.Random) -> int:
