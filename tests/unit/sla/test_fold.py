@@ -5,11 +5,14 @@ from uuid import UUID
 
 import pytest
 
-from contracts.escalation import HandoffAccepted, HandoffDeclined, HandoffWithdrawn
+from contracts.escalation import HandoffAccepted, HandoffDeclined, HandoffWithdrawn, SlaBreached
 from contracts.intake import TicketUpdated
 from contracts.words import Change
+from escalation.calendars.domain import OFFICE_HOURS_ID
 from escalation.sla.clocks import judge
 from escalation.sla.domain import DEFAULT_POLICY_ID, OPEN_STATES, Clock
+from escalation.sla.proof import print_proof, prove
+from escalation.sla.telling import UNTOLD, Occasion, tell
 from tests.support.clocks import (
     HOUR,
     MINUTE,
@@ -28,6 +31,7 @@ from tests.support.clocks import (
 )
 
 H1, H2 = UUID(int=11), UUID(int=12)
+MOMENT = timedelta(microseconds=1)
 
 
 def spans(clock: Clock) -> list[tuple[str, str, float]]:
@@ -82,7 +86,7 @@ def test_the_target_itself_is_in_time() -> None:
     """Met with exactly the target consumed, missed a microsecond later."""
     answered = [
         Story().tell(MONDAY, created()).tell(MONDAY + HOUR + late, outbound()).fold()["first_response"][0]
-        for late in (timedelta(0), timedelta(microseconds=1))
+        for late in (timedelta(0), MOMENT)
     ]
     assert [clock.state for clock in answered] == ["met", "missed"]
     assert answered[1].breached_at == MONDAY + HOUR
@@ -237,5 +241,33 @@ def test_a_clock_that_nobody_touches_is_judged_by_the_time() -> None:
     """At the deadline it is in time, a microsecond later it is not."""
     clock = Story().tell(MONDAY, created()).fold()["first_response"][0]
     assert clock.state in OPEN_STATES
-    assert judge(clock, MONDAY + HOUR).breached_at is None
-    assert judge(clock, MONDAY + HOUR + timedelta(microseconds=1)).breached_at == MONDAY + HOUR
+    assert judge(clock, MONDAY + HOUR, book()).breached_at is None
+    assert judge(clock, MONDAY + HOUR + MOMENT, book()).breached_at == MONDAY + HOUR
+
+
+OFFICE = book(policy(calendar_id=OFFICE_HOURS_ID))
+EVENING, MORNING = MONDAY + 8 * HOUR, MONDAY + 24 * HOUR
+"""Eight hours of work end as the office closes on Monday, and it opens again on Tuesday."""
+
+
+def test_a_deadline_at_closing_time_breaches_when_the_office_opens_again() -> None:
+    """By open time: until then no more than the target has run. Then it tells so."""
+    clock = Story().tell(MONDAY, created()).fold(OFFICE)["resolution"][0]
+    assert clock.deadline == EVENING
+    assert [judge(clock, at, OFFICE).breached_at for at in (EVENING + MOMENT, MORNING)] == [None, None]
+    assert judge(clock, MORNING + MOMENT, OFFICE).breached_at == EVENING
+    told, _ = tell(clock, UNTOLD, OFFICE, Occasion(EVENING))
+    assert told.due_at == MORNING + MOMENT
+    silent, bodies = tell(clock, told, OFFICE, Occasion(MORNING))
+    assert (silent, bodies) == (told, [])
+    _, [breached] = tell(clock, told, OFFICE, Occasion(MORNING + MOMENT))
+    assert isinstance(breached, SlaBreached)
+    assert (breached.at, breached.consumed_s) == (EVENING, 28_800)
+
+
+@pytest.mark.parametrize(("late", "state"), [(2 * HOUR, "met"), (16 * HOUR, "met"), (16 * HOUR + MOMENT, "missed")])
+def test_what_is_satisfied_before_the_office_opens_again_is_in_time(late: timedelta, state: str) -> None:
+    story = Story().tell(MONDAY, created()).tell(EVENING + HOUR, outbound()).tell(EVENING + late, moved("resolved"))
+    clock = story.fold(OFFICE)["resolution"][0]
+    assert clock.state == state
+    assert print_proof(prove(clock, OFFICE, at=EVENING + late)).count("28800 s <= target 28800 s") == (state == "met")

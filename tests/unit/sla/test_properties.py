@@ -161,6 +161,9 @@ def test_every_proof_adds_up(story: Story, hours: int) -> None:
         at = (clock.ended_at or clock.ledger[-1].since) + hours * MINUTE * 7
         proof = prove(clock, RULES, at=at)
         assert proof.consumed_us == sum(step.consumed_us for step in proof.steps) == consumed_us(clock, at, RULES)
+        if clock.state == "running" and clock.breached_at is None:
+            assert (proof.clock.breached_at is not None) == (proof.remaining_us < 0)
+        assert clock.state != "met" or proof.remaining_us >= 0
         if proof.ahead:
             assert proof.ahead[-1].until == clock.deadline
             assert sum(each.us for each in proof.ahead) == proof.remaining_us
@@ -234,7 +237,7 @@ def test_what_was_told_is_what_is_so(arrival: tuple[Story, Sequence[Event]], min
     assert len(publisher.warned) == len(set(publisher.warned))
     _, clocks = fold(story.events, RULES)
     for clock in clocks.values():
-        judged = judge(clock, now)
+        judged = judge(clock, now, RULES)
         assert publisher.breached.get(clock.clock_id, 0) == (judged.breached_at is not None)
         assert publisher.met.get(clock.clock_id, 0) == (judged.state == "met")
     for clock_id in set(publisher.told) - set(clocks):

@@ -56,9 +56,14 @@ def start_clock(
     )
 
 
-def judge(clock: Clock, at: datetime) -> Clock:
-    """The clock with the breach that it has come to by this moment, if it has: more than its target has run."""
+def judge(clock: Clock, at: datetime, book: Book) -> Clock:
+    """The clock with the breach that it has come to by this moment, if it has: more than its target has run.
+
+    Behind a deadline at closing time nothing runs before the calendar opens again.
+    """
     if clock.deadline is None or clock.breached_at is not None or at <= clock.deadline or clock.state != RUNNING:
+        return clock
+    if not book.hours(clock.calendar_id, clock.calendar_version).between(clock.deadline, at):
         return clock
     return replace(clock, breached_at=clock.deadline, breach_cause="time")
 

@@ -118,7 +118,7 @@ class _Step:
         self.at = entry.at
         self.changed: dict[UUID, Clock] = {}
         for clock in clocks.values():
-            judged = move.judge(clock, entry.at)
+            judged = move.judge(clock, entry.at, book)
             if judged is not clock:
                 self._put(judged)
 

@@ -62,7 +62,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 def prove(clock: Clock, book: Book, *, at: datetime) -> Proof:
     """The clock's arithmetic as of a moment that is not before its last event."""
-    clock = judge(clock, at)
+    clock = judge(clock, at, book)
     consumed = consumed_us(clock, at, book)
     hours = book.hours(clock.calendar_id, clock.calendar_version)
     running = clock.state == RUNNING and clock.deadline is not None

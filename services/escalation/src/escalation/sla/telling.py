@@ -75,7 +75,7 @@ def tell(clock: Clock, told: Told, book: Book, occasion: Occasion) -> tuple[Told
     Returns:
         What was told then, the same value where nothing was to tell; and the events, in their order.
     """
-    clock = judge(clock, occasion.now)
+    clock = judge(clock, occasion.now, book)
     bodies: list[Body] = []
     if not told.state or told.state == VOID:
         told = _tell_start(clock, told, bodies)
@@ -108,13 +108,15 @@ def take_away(told: Told, clock: Clock, occasion: Occasion) -> tuple[Told, Seque
 def _next_moment(clock: Clock, told: Told, book: Book) -> datetime | None:
     """See `Told.due_at`.
 
-    A breach is due a microsecond behind its deadline: what happens at the deadline is still in time.
+    A breach is due with the first open microsecond behind its deadline: until then no more than the target has run.
     """
     if clock.state != RUNNING or clock.breached_at is not None:
         return None
     assert clock.deadline is not None, "a running clock that is not breached has a deadline"
     missing = _missing(clock, told, book)
-    return moment_of(clock, _threshold_us(clock, missing[0]), book) if missing else clock.deadline + _MOMENT
+    if missing:
+        return moment_of(clock, _threshold_us(clock, missing[0]), book)
+    return book.hours(clock.calendar_id, clock.calendar_version).add(clock.deadline, _MOMENT)
 
 
 def _missing(clock: Clock, told: Told, book: Book) -> Sequence[int]:

@@ -14,7 +14,6 @@ from escalation.calendars import usecases as calendars
 from escalation.calendars.domain import ALWAYS_ID, Calendar
 from escalation.sla import store
 from escalation.sla.book import read_book
-from escalation.sla.clocks import judge
 from escalation.sla.domain import DEFAULT_POLICY_ID, KINDS, VOID, Clock, Policy, Revision
 from escalation.sla.proof import Proof, prove
 from escalation.tickets.domain import MATCH_FIELDS
@@ -197,7 +196,7 @@ async def list_judged(connection: AsyncConnection, ticket_id: UUID, *, now: date
     """Every clock of a ticket with its arithmetic as of now, oldest first."""
     book = await read_book(connection)
     clocks = (await list_clocks(connection, [ticket_id]))[ticket_id]
-    return [prove(judge(clock, now), book, at=_at_least(clock, now)) for clock in clocks]
+    return [prove(clock, book, at=_at_least(clock, now)) for clock in clocks]
 
 
 async def get_proof(connection: AsyncConnection, ticket_id: UUID, wanted: str, *, now: datetime) -> Proof:
