@@ -267,3 +267,18 @@ async def test_an_answer_before_we_heard_that_the_link_arrived(feedback: Feedbac
     await feedback.hear(call)
     assert await feedback.told(ticket.ticket_id) == ["survey.scheduled", "survey.responded", "survey.sent"]
     assert (await feedback.survey(ticket.ticket_id)).state is SurveyState.ANSWERED
+
+
+async def test_an_answer_where_nobody_knows_what_came_of_the_call(feedback: Feedback) -> None:
+    """Intake took the message and its answer was lost: the call is sent once more, and tells that the link was sent."""
+    ticket = await feedback.resolved()
+    feedback.clock.move(DAY)
+    await feedback.fire_due()
+    [call] = await feedback.calls()
+    path = await feedback.hear(call, status=504, is_final=False)
+    assert (await feedback.anybody.post(f"{path}/response", json={"score": 5})).status_code == 200
+    assert [each.call_id for each in await feedback.calls()] == [call.call_id]
+    await feedback.deliver()
+    assert await feedback.told(ticket.ticket_id) == ["survey.scheduled", "survey.responded", "survey.sent"]
+    survey = await feedback.survey(ticket.ticket_id)
+    assert (survey.state, survey.sent_at) == (SurveyState.ANSWERED, feedback.clock.now())

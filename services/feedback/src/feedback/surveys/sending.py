@@ -28,7 +28,6 @@ SEND_TIMER = "survey_send"
 REMIND_TIMER = "survey_remind"
 EXPIRE_TIMER = "survey_expire"
 _TIMERS = (SEND_TIMER, REMIND_TIMER, EXPIRE_TIMER)
-_CALLS = (LINK, REMINDER)
 _TOKEN_BYTES = 32
 
 
@@ -55,11 +54,13 @@ async def keep(tx: Transaction, before: Iterable[Survey], moves: Sequence[Move])
         await store.save_surveys(tx.connection, changed.values())
     waiting = [each for each in changed.values() if each.state is SurveyState.SCHEDULED]
     await set_timers(tx, SEND_TIMER, [(each.survey_id, each.version, each.due_at) for each in waiting])
-    ended = [each.survey_id for each in changed.values() if each.survey_id in known and not _is_under_way(each)]
+    ended = [each for each in changed.values() if each.survey_id in known and not _is_under_way(each)]
+    ids = [each.survey_id for each in ended]
     for kind in _TIMERS if ended else ():
-        await clear_timers(tx, kind, ended)
-    for kind in _CALLS if ended else ():
-        await cancel_calls(tx, kind, ended)
+        await clear_timers(tx, kind, ids)
+    await cancel_calls(tx, REMINDER, ids)
+    # Whoever answered has the link, whatever came of the call so far: repeated, it tells us that the link was sent.
+    await cancel_calls(tx, LINK, [each.survey_id for each in ended if not _is_unheard_of(each)])
     for move in moves:
         origin = replace(tx.origin, correlation_id=move.survey.correlation_id or tx.origin.correlation_id)
         tx.add_events(f"ticket/{move.survey.ticket_id}", move.told, origin=origin)
@@ -157,6 +158,10 @@ async def _post(tx: Transaction, survey: Survey, *, kind: str, call_id: UUID, te
         body={"direction": "outbound", "body": text},
     )
     await add_calls(tx, [call])
+
+
+def _is_unheard_of(survey: Survey) -> bool:
+    return survey.state is SurveyState.ANSWERED and survey.sent_at is None
 
 
 def _is_under_way(survey: Survey) -> bool:
