@@ -1,6 +1,8 @@
 """Migrations: once however many run them, an old database is refused, a newer one is welcome."""
 
 import asyncio
+import logging
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,17 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection, MetaData, text
 
+import common.migrate
 from common.clock import SystemClock
 from common.database import Database
 from common.errors import Misconfigured, Unavailable
+from common.lifecycle import spawn
 from common.migrate import check_schema, migrate
 from common.settings import DatabaseSettings
 from common.tables import add_common_tables
 from tests.support.backbone import ORIGIN, count, database_settings, migrated, open_database
+from tests.support.eventually import eventually
+from tests.support.proxy import proxy
 
 REVISION = """
 from alembic import op
@@ -79,10 +85,87 @@ async def test_an_empty_database_is_refused(empty_database: str) -> None:
 async def test_an_unreachable_server_and_a_wrong_name_are_told_apart(empty_database: str) -> None:
     nobody = DatabaseSettings(url=SecretStr("postgresql://postgres@127.0.0.1:1/x"))
     with pytest.raises(Unavailable):
-        await migrate(nobody)
+        await migrate(nobody, patience=timedelta(0))
     database = open_database(empty_database + "x")
     with pytest.raises(Misconfigured, match="does not exist"):
         await count(database, "event")
+    await database.close()
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is said while a migration begins anew again and again, without the pauses that a real one makes."""
+    monkeypatch.setattr(common.migrate, "_PAUSE", timedelta(milliseconds=10))
+    monkeypatch.setattr(common.migrate, "_LOCK_LIMIT", timedelta(milliseconds=50))
+    caplog.set_level(logging.WARNING, logger="common.migrate")
+    return caplog
+
+
+def begun_anew(said: pytest.LogCaptureFixture, *, because: str) -> int:
+    return sum("begins anew" in record.getMessage() and because in record.getMessage() for record in said.records)
+
+
+async def test_a_table_that_others_hold_is_waited_for(
+    empty_database: str, tmp_path: Path, soon: pytest.LogCaptureFixture
+) -> None:
+    write_revision(tmp_path, 1, "first")
+    settings = database_settings(empty_database)
+    await migrate(settings, tmp_path)
+    write_revision(tmp_path, 2, "second")
+    path = tmp_path / "versions" / "shop_0002.py"
+    path.write_text(path.read_text() + '    op.execute("alter table first add column late int")\n')
+
+    async def twice() -> bool:
+        return begun_anew(soon, because="lock timeout") >= 2
+
+    database = open_database(empty_database)
+    async with asyncio.TaskGroup() as group, database.begin(ORIGIN) as holder:
+        await holder.connection.execute(text("lock table first in access share mode"))
+        spawn(group, migrate(settings, tmp_path), name="migrating")
+        await eventually(twice)
+    await check_schema(database, tmp_path)
+    async with database.read() as connection:
+        assert await connection.scalar(text("select count(late) from first")) == 0
+    await database.close()
+
+
+async def test_a_server_that_is_not_there_yet_is_waited_for(
+    empty_database: str, tmp_path: Path, soon: pytest.LogCaptureFixture
+) -> None:
+    write_revision(tmp_path, 1, "first")
+
+    async def noticed() -> bool:
+        return begun_anew(soon, because="did not finish") >= 2
+
+    async with proxy(empty_database) as server:
+        server.away = True
+        async with asyncio.TaskGroup() as group:
+            spawn(group, migrate(database_settings(server.url), tmp_path), name="migrating")
+            await eventually(noticed)
+            server.away = False
+    database = open_database(empty_database)
+    await check_schema(database, tmp_path)
+    await database.close()
+
+
+async def test_patience_with_a_server_that_does_not_come_ends(soon: pytest.LogCaptureFixture) -> None:
+    nobody = DatabaseSettings(url=SecretStr("postgresql://postgres@127.0.0.1:1/x"))
+    with pytest.raises(Unavailable):
+        await migrate(nobody, patience=timedelta(milliseconds=100))
+    assert 1 <= begun_anew(soon, because="did not finish") <= 10
+
+
+async def test_a_statement_of_a_migration_may_take_an_hour_and_a_lock_seconds(
+    empty_database: str, tmp_path: Path
+) -> None:
+    write_revision(tmp_path, 1, "first")
+    path = tmp_path / "versions" / "shop_0001.py"
+    limits = "select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as wait"
+    path.write_text(path.read_text() + f'    op.execute("create table limits as {limits}")\n')
+    await migrate(database_settings(empty_database), tmp_path)
+    database = open_database(empty_database)
+    async with database.read() as connection:
+        assert tuple((await connection.execute(text("select statement, wait from limits"))).one()) == ("1h", "5s")
     await database.close()
 
 
@@ -111,7 +194,7 @@ async def test_migrating_and_running_refuse_a_server_without_the_tls_that_is_ask
     """The tests' servers speak no TLS."""
     settings = database_settings(empty_database).model_copy(update={"ssl_mode": "require"})
     with pytest.raises(Unavailable, match="SSL"):
-        await migrate(settings)
+        await migrate(settings, patience=timedelta(0))
     database = Database.from_settings(settings, clock=SystemClock(), source="/frontline/test/x", application_name="x")
     with pytest.raises(Unavailable, match="SSL"):
         await database.connect_raw()

@@ -4,6 +4,8 @@ Revision ids are "<branch>_<number>", for instance "intake_0003"; a service's br
 (`down_revision = None`) and carries the service's name as its label.
 """
 
+import asyncio
+import logging
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +17,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from common.database import Database, foreign_errors, read_url
-from common.errors import Misconfigured
+from common.errors import Misconfigured, Unavailable
 from common.settings import DatabaseSettings
 
+_log = logging.getLogger(__name__)
 _HOME = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x46524F4E544C4E45
 """Any fixed number; this one is "FRONTLNE" in ASCII."""
@@ -25,18 +28,44 @@ _TURN_LIMIT = timedelta(minutes=2)
 """How long one migrating process waits for another."""
 _LOCK_LIMIT = timedelta(seconds=5)
 """A migration that waits longer for a table would itself hold up everybody behind it."""
-_STATEMENT_LIMIT = timedelta(minutes=10)
+_STATEMENT_LIMIT = timedelta(hours=1)
+"""Rewriting or indexing a large table takes its time, and beginning anew takes it once more."""
+_PATIENCE = timedelta(minutes=10)
+"""For how long trouble that passes is met by beginning anew: longer than a server takes to fail over, or to be there in
+a new cluster, and than a report takes that holds a table. After it whoever started us should hear of it."""
+_PAUSE = timedelta(seconds=10)
+"""Longer than the wait for a table, so that those who queued up behind us have their turn."""
 
 
-async def migrate(settings: DatabaseSettings, service_migrations: Path | None = None) -> None:
+async def migrate(
+    settings: DatabaseSettings, service_migrations: Path | None = None, *, patience: timedelta = _PATIENCE
+) -> None:
     """Bring the database to the newest schema; a second process at the same time waits, then finds nothing to do.
+
+    Where the database is away or a lock is not to be had in time it begins anew: what was applied stays, and no
+    revision is half done.
 
     Args:
         service_migrations: the service's `migrations` folder, which holds `versions`; None migrates `common` alone.
+        patience: no attempt begins later than this; zero makes one.
     Raises:
-        Unavailable: the database is away, or a lock was not to be had in time; nothing is half done, run it again.
-        Misconfigured: the database URL cannot be used.
+        Unavailable: the trouble did not pass in time; run it again.
+        Misconfigured: the database URL cannot be used, or the server refuses us.
     """
+    time = asyncio.get_running_loop().time
+    last_start = time() + patience.total_seconds()
+    while True:
+        try:
+            await _attempt(settings, service_migrations)
+            return
+        except Unavailable as trouble:
+            if time() + _PAUSE.total_seconds() > last_start:
+                raise
+            _log.warning("the migration begins anew in a moment: %s", trouble.detail)
+        await asyncio.sleep(_PAUSE.total_seconds())
+
+
+async def _attempt(settings: DatabaseSettings, service_migrations: Path | None) -> None:
     # One connection, closed at the end: the advisory lock goes with it, however this process ends.
     engine = create_async_engine(
         read_url(settings).set(drivername="postgresql+asyncpg"),
