@@ -27,13 +27,27 @@ async def test_mail_that_is_put_off_comes_later_and_a_refused_one_never(escalati
         box.answers = ["451 4.7.1 greylisted"]
         ticket_id = await say(escalation, wanted(Channel.EMAIL, "lead@example.com"))
         item = await attempted(escalation, ticket_id, 1)
-        assert (item["state"], item["attempts"][0]["fault"]) == ("pending", "451 4.7.1 greylisted")
+        assert (item["state"], item["attempts"][0]["fault"]) == ("pending", "451 4.7.1")
         escalation.clock.move(timedelta(seconds=5))
         assert (await attempted(escalation, ticket_id, 2))["state"] == "sent"
-        box.answers = ["550 5.1.1 no such user"]
+        box.answers = ["550 no such user"]
         refused = await attempted(escalation, await say(escalation, wanted(Channel.EMAIL, "nobody@example.com")), 1)
-        assert (refused["state"], refused["attempts"][0]["fault"]) == ("failed", "550 5.1.1 no such user")
+        assert (refused["state"], refused["attempts"][0]["fault"]) == ("failed", "550")
     assert len(box.received) == 1
+
+
+async def test_what_a_server_says_of_an_address_goes_nowhere(
+    escalation: Escalation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only its codes do: servers repeat the address, and events and answers tell of addresses to nobody."""
+    async with mailbox() as box, notifying(escalation, mail=box.mail()):
+        box.answers = ["550 5.1.1 <lead@example.com>: Recipient address rejected"]
+        ticket_id = await say(escalation, wanted(Channel.EMAIL, "lead@example.com", target="email"))
+        item = await attempted(escalation, ticket_id, 1)
+    assert item["attempts"][0]["fault"] == "550 5.1.1"
+    [told] = await escalation.bodies(ticket_id, "notification.failed")
+    assert told.reason == "550 5.1.1"
+    assert "lead@example.com" not in f"{item} {[vars(each) for each in caplog.records]}"
 
 
 @pytest.mark.parametrize("address", ["lead@[", "lead@[1", "lead@example.com\u2028cc", "ü@example..com"])

@@ -93,6 +93,21 @@ async def test_what_was_told_last_can_be_acknowledged(escalation: Escalation) ->
     assert (acked.status_code, acked.json()["state"]) == (200, "acknowledged")
 
 
+async def test_steps_that_were_taken_show_no_address(escalation: Escalation) -> None:
+    ticket_id, _, _ = await owned(escalation)
+    steps = [
+        {"action": "notify", "targets": ["owner", "email:duty@example.com"]},
+        {"action": "webhook", "url": "https://duty.example.com/secret"},
+    ]
+    await activated(escalation, steps=steps, match={})
+    await post(escalation, f"/tickets/{ticket_id}/escalate", REASON)
+    await turn(escalation)
+    shown = (await state(escalation, ticket_id))["steps"]
+    assert [step["targets"] for step in shown] == [["owner", "email"], ["webhook"]]
+    kept = await escalation.sql("select targets from escalation_step")
+    assert "duty" not in str(kept)
+
+
 async def test_a_clock_whose_run_was_exhausted_or_stopped_by_hand_begins_none_again(escalation: Escalation) -> None:
     """Not by its next percent, nor by its breach; another clock of the ticket does."""
     steps = [{"action": "notify", "targets": ["owner"], "when": "sla_pct>=50"}]

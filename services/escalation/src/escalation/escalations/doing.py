@@ -12,7 +12,7 @@ from escalation.escalations import store
 from escalation.escalations.domain import LIVE, Run, Trigger, raised_tier
 from escalation.escalations.keeping import Moved, keep
 from escalation.escalations.policy import Action, Version
-from escalation.escalations.stepping import Fired, Look, advance, plain_time
+from escalation.escalations.stepping import Fired, Look, advance, plain_time, told_targets
 from escalation.escalations.store import Level, Taken
 from escalation.escalations.targets import Reach, addresses_of
 from escalation.escalations.wording import facts_of, word
@@ -109,7 +109,7 @@ class _Doing:
             round=fired.round,
             step=fired.number,
             action=fired.step.action.value,
-            targets=fired.step.targets,
+            targets=told_targets(fired.step),
             reached=reached,
             fired_at=self._tx.now,
         )

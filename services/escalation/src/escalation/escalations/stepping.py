@@ -154,7 +154,7 @@ class _Walk:
                 step=number,
                 round=run.round,
                 action=step.action.value,
-                targets=_told_targets(step),
+                targets=told_targets(step),
             )
         )
         return replace(run, stepped_at=self._look.now, owed=_without(run.owed, number))
@@ -203,8 +203,8 @@ def _without(owed: Sequence[int], number: int) -> tuple[int, ...]:
     return tuple(each for each in owed if each != number)
 
 
-def _told_targets(step: Step) -> tuple[str, ...]:
-    """Targets without what is personal: events say that mail was meant, not to whom."""
+def told_targets(step: Step) -> tuple[str, ...]:
+    """Targets without what is personal: events and answers say that mail was meant, not to whom."""
     if step.action is Action.WEBHOOK:
         return ("webhook",)
     return tuple("email" if target.startswith("email:") else target for target in step.targets)

@@ -1,5 +1,6 @@
 """One attempt to deliver by mail, where an SMTP server is set up."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
@@ -11,6 +12,8 @@ from escalation.notifications.domain import Delivery, Notification
 
 TIMEOUT = timedelta(seconds=15)
 """Of one step of the conversation with the server."""
+_ENHANCED_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
+"""What a server may say before its text. Source: RFC 2034, 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +57,13 @@ class Mail:
             )
         except aiosmtplib.SMTPRecipientsRefused as refused:
             first = refused.recipients[0]
-            return Delivery(fault=f"{first.code} {first.message}", is_refusal=first.code >= 500)
+            return Delivery(fault=_codes(first), is_refusal=first.code >= 500)
         except aiosmtplib.SMTPResponseException as answered:
             # A server that will not know us is ours to mend; what it says of this message is for good.
             of_message = not isinstance(answered, aiosmtplib.SMTPAuthenticationError | aiosmtplib.SMTPConnectError)
-            return Delivery(fault=f"{answered.code} {answered.message}", is_refusal=of_message and answered.code >= 500)
+            return Delivery(fault=_codes(answered), is_refusal=of_message and answered.code >= 500)
         except (aiosmtplib.SMTPException, OSError, ValueError) as failed:
-            return Delivery(fault=f"{type(failed).__name__}: {failed}")
+            return Delivery(fault=type(failed).__name__)
         return Delivery()
 
 
@@ -75,3 +78,9 @@ def compose(notification: Notification, *, sender: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(notification.text)
     return message
+
+
+def _codes(answered: aiosmtplib.SMTPResponseException) -> str:
+    """The server's codes without its text, which as a rule repeats the address: faults are told to everybody."""
+    status = _ENHANCED_STATUS.match(answered.message)
+    return f"{answered.code} {status[0]}" if status else str(answered.code)

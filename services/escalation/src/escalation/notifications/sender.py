@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -82,7 +83,10 @@ class Notifier:
         except Exception as failed:
             # One row that nobody can deliver must not end the role, and with it its siblings' deliveries: they would
             # be repeated when it is started again, and so would this one.
-            _log.exception("notification %s cannot be delivered", claimed.notification.notification_id)
+            # The error's own text may hold the address.
+            stack = "".join(traceback.format_tb(failed.__traceback__))
+            facts = {"fault": type(failed).__name__, "stack": stack}
+            _log.error("notification %s cannot be delivered", claimed.notification.notification_id, extra=facts)
             delivery = Delivery(fault=f"{type(failed).__name__}: it cannot be delivered", is_refusal=True)
         outcome = "refused" if delivery.is_refusal else "failed" if delivery.fault else "sent"
         _attempts.add(1, {"channel": claimed.lane, "outcome": outcome})
