@@ -155,6 +155,21 @@ async def test_a_resolution_has_guards(intake: Intake) -> None:
     assert (await intake.post(third["id"], "resolve", solved_by_itself)).json()["status"] == "resolved"
 
 
+async def test_what_a_person_writes_on_a_resolution_stays_here(intake: Intake) -> None:
+    """Shown on the ticket; the events say only that there was a reason, and where none is needed that there was none."""
+    ticket, _ = await owned(intake)
+    reason = "Mr Smith hung up before we could look."
+    resolved = await intake.post(ticket["id"], "resolve", RESOLUTION | {"skip_reason": reason})
+    assert resolved.json()["skip_reason"] == reason
+    other = await intake.open()
+    await intake.post(other["id"], "resolve", {"resolution_code": "self_service", "resolution_summary": "Found it."})
+    events = [*await intake.events(ticket["id"]), *await intake.events(other["id"])]
+    told = [each["data"]["skip_reason"] for each in events if each["type"] == "support.ticket.resolved.v1"]
+    assert told == ["given", ""]
+    assert "Smith" not in str(events)
+    assert RESOLUTION["resolution_summary"] not in str(events)
+
+
 async def test_a_repeat_is_a_no_op(intake: Intake) -> None:
     """On the new version: 200, the same version, and nothing told."""
     ticket, _ = await owned(intake)

@@ -226,6 +226,18 @@ async def test_offers_are_waited_for_and_answered(routing: Routing) -> None:
     assert (await post(routing, f"/v1/offers/{new_id()}/accept")).status_code == 404
 
 
+@pytest.mark.parametrize("sentence", ["The customer, Mr Smith, is my cousin.", "Busy", "", "x" * 65, "a b", "_a"])
+async def test_a_reason_that_is_told_is_a_code(routing: Routing, sentence: str) -> None:
+    """Events keep it for good, so that nobody can write a sentence about a person into one."""
+    agent = await register(routing)
+    refused = await post(routing, f"/v1/offers/{new_id()}/decline", {"reason": sentence})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/reason")
+    if sentence:
+        body = {"agent_id": agent["agent_id"], "override_reason": sentence}
+        refused = await post(routing, f"/v1/work-items/{new_id()}/assign", body, if_match='"1"')
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/override_reason")
+
+
 async def test_the_supervisors_list_shows_unroutable_and_handed_back_work(routing: Routing) -> None:
     decider = await routing.decider()
     await register(routing, skills={"net": 1})

@@ -81,14 +81,15 @@ class TicketStatusChanged(Body, frozen=True):
 class TicketResolved(Body, frozen=True):
     """A solution was delivered; confirmation or silence is pending.
 
-    Until `reopen_until` the ticket may be opened again, unless it is closed before; an earlier release did not tell it.
+    `skip_reason` says whether somebody gave a reason why no solution was evaluated, whose text stays in intake; an earlier
+    release told the text. Until `reopen_until` the ticket may be opened again, unless it is closed before; an earlier release did not tell it.
     """
 
     ticket_id: UUID
     resolution_seq: int
     resolution_code: str
     owner_id: UUID | None = None
-    skip_reason: str = ""
+    skip_reason: Annotated[str, known("", "given")] = ""
     reopen_until: Moment | None = None
 
 

@@ -49,6 +49,7 @@ BODIES: tuple[Body, ...] = (
         resolution_seq=1,
         resolution_code="fixed",
         owner_id=AGENT,
+        skip_reason="given",
         reopen_until=NOON.replace(day=9),
     ),
     intake.TicketReopened(ticket_id=TICKET, reopen_count=1, trigger="message", since_resolved_s=3600),

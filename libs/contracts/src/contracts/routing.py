@@ -92,7 +92,7 @@ class AssignmentAccepted(Body, frozen=True):
 
 @event("assignment.declined", producer="routing", subject="ticket")
 class AssignmentDeclined(Body, frozen=True):
-    """The agent handed the offer back."""
+    """The agent handed the offer back; `reason` is a code, whichever the caller uses."""
 
     ticket_id: UUID
     offer_id: UUID
@@ -127,7 +127,7 @@ class AssignmentOfferRescinded(Body, frozen=True):
 
 @event("assignment.assigned", producer="routing", subject="ticket")
 class AssignmentAssigned(Body, frozen=True):
-    """The agent owns the ticket from now on."""
+    """The agent owns the ticket from now on; `override_reason` is a code, whichever the caller uses, empty without one."""
 
     ticket_id: UUID
     assignment_id: UUID

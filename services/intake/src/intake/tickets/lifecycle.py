@@ -100,7 +100,8 @@ def resolve(
 
     Args:
         summary: what solved it, for people; it stays in intake.
-        skip_reason: why no solution was evaluated. Until case work exists, every solution by a person needs it.
+        skip_reason: why no solution was evaluated; it stays in intake, too. Until case work exists, every solution by a
+            person needs it.
     Raises:
         Conflict: transition_not_allowed; handoff_open while somebody is asked to take the ticket over;
             assignee_required; solution_not_evaluated; resolution_code_not_allowed.
@@ -125,7 +126,7 @@ def resolve(
         resolution_seq=resolved.resolution_seq,
         resolution_code=code,
         owner_id=ticket.owner_id,
-        skip_reason=skip_reason,
+        skip_reason="given" if skip_reason else "",
         reopen_until=now + reopen_window,
     )
     return _move(resolved, to, Trigger.RESOLVE, told, reason_code=code)

@@ -18,7 +18,10 @@ from routing.work.domain import BAND_NAMES, CostTerms, Decision, Funnel
 from routing.work.explanation import DecisionRecord, explain_decision, pack_decision, unpack_decision
 from routing.work.item import HAND_BACKS_TO_ATTENTION, Assignment, Offer, Work, WorkItem, kind_of
 
-Reason = Annotated[str, Field(max_length=500)]
+_CODE = r"[a-z0-9][a-z0-9_-]{0,63}"
+Code = Annotated[str, Field(pattern=rf"^{_CODE}$", description="a code of your own, for instance customer_vip")]
+"""Events carry it to everybody, and keep it: a sentence about a person has no place there."""
+CodeOrNone = Annotated[str, Field(pattern=rf"^({_CODE})?$", description="a code of your own; empty: none")]
 ItemFilter = Literal["queued", "offered", "assigned", "done", "unroutable", "attention"]
 PriorityWord = Literal["low", "normal", "high", "urgent"]
 Text = Annotated[str, Field(max_length=200)]
@@ -34,7 +37,7 @@ class AssignBody(CommandModel):
     """Who shall own the ticket; with `override_reason` capacity and eligibility do not count."""
 
     agent_id: UUID
-    override_reason: Reason = ""
+    override_reason: CodeOrNone = ""
 
 
 class RequeueBody(CommandModel):
@@ -52,7 +55,7 @@ class PullBody(CommandModel):
 class DeclineBody(CommandModel):
     """Why the agent hands the offer back."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Code
 
 
 class PreviewBody(CommandModel):
