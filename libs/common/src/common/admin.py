@@ -2,22 +2,57 @@
 
 /livez    the event loop answers and every task's heartbeat turns; it asks no server
 /startupz start-up checks are done and every task was started
-/readyz   started, not draining, and the database answers
+/readyz   started, not draining, and the database answers, or did a moment ago
 /metrics  for Prometheus
 """
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import event, text
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from common.database import Database
 from common.errors import Misconfigured, Unavailable
 from common.lifecycle import Life
 
 Ping = Callable[[], Awaitable[None]]
+_PING_WITHIN_S = 1.0
+_FRESH_S = 15.0
+"""An answer of the database counts for so long. Asking anew would queue behind a crowd of requests for a connection,
+and a crowded process would be taken out of service, which crowds all others."""
+
+
+def ping_of(database: Database) -> Ping:
+    """Ask for a sign of life: a connection that came back from work lately, else a statement that we send.
+
+    The ping raises Unavailable where the database does not answer within a second, Misconfigured where it refuses us.
+    """
+    last_answer = -math.inf
+
+    def note(connection: object, _record: object) -> None:
+        nonlocal last_answer
+        # Every use ends in COMMIT or ROLLBACK; a connection on which that failed comes back as None.
+        if connection is not None:
+            last_answer = database.clock.monotonic()
+
+    event.listen(database.engine.sync_engine, "checkin", note)
+
+    async def ping() -> None:
+        if database.clock.monotonic() - last_answer < _FRESH_S:
+            return
+        try:
+            async with asyncio.timeout(_PING_WITHIN_S), database.read() as connection:
+                await connection.execute(text("select 1"))
+        except TimeoutError as late:
+            raise Unavailable(f"the database did not answer within {_PING_WITHIN_S:g} s") from late
+
+    return ping
 
 
 class AdminApp:

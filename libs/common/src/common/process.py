@@ -8,9 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData
 
-from common.admin import AdminApp
+from common.admin import AdminApp, ping_of
 from common.backbone.consumer import Handler
 from common.clock import Clock
 from common.database import Database
@@ -24,7 +24,6 @@ from common.timers import Periodic, Timer, run_timers
 from common.web import EXPIRED_KEYS, create_app, drain_edge_with
 
 _log = logging.getLogger(__name__)
-_PING_WITHIN_S = 1.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
 
@@ -107,13 +106,7 @@ async def run_process(
 
 
 def _admin_task(settings: ServiceSettings, life: Life, database: Database) -> Task:
-    async def ping() -> None:
-        try:
-            async with asyncio.timeout(_PING_WITHIN_S), database.read() as connection:
-                await connection.execute(text("select 1"))
-        except TimeoutError as late:
-            raise Unavailable(f"the database did not answer within {_PING_WITHIN_S:g} s") from late
-
+    ping = ping_of(database)
     listener = listen(settings.admin.host, settings.admin.port, "FRONTLINE_ADMIN_PORT")
 
     async def run(pulse: Pulse) -> None:
