@@ -156,7 +156,7 @@ async def test_a_resolution_has_guards(intake: Intake) -> None:
 
 
 async def test_what_a_person_writes_on_a_resolution_stays_here(intake: Intake) -> None:
-    """Shown on the ticket; the events say only that there was a reason, and where none is needed that there was none."""
+    """Shown on the ticket; the events say only whether there was a reason."""
     ticket, _ = await owned(intake)
     reason = "Mr Smith hung up before we could look."
     resolved = await intake.post(ticket["id"], "resolve", RESOLUTION | {"skip_reason": reason})

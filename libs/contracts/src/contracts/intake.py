@@ -81,8 +81,9 @@ class TicketStatusChanged(Body, frozen=True):
 class TicketResolved(Body, frozen=True):
     """A solution was delivered; confirmation or silence is pending.
 
-    `skip_reason` says whether somebody gave a reason why no solution was evaluated, whose text stays in intake; an earlier
-    release told the text. Until `reopen_until` the ticket may be opened again, unless it is closed before; an earlier release did not tell it.
+    `skip_reason` says whether somebody gave a reason why no solution was evaluated, whose text stays in intake; an
+    earlier release told the text. Until `reopen_until` the ticket may be opened again, unless it is closed before; an
+    earlier release did not tell it.
     """
 
     ticket_id: UUID

@@ -127,7 +127,7 @@ class AssignmentOfferRescinded(Body, frozen=True):
 
 @event("assignment.assigned", producer="routing", subject="ticket")
 class AssignmentAssigned(Body, frozen=True):
-    """The agent owns the ticket from now on; `override_reason` is a code, whichever the caller uses, empty without one."""
+    """The agent owns the ticket from now on; `override_reason` is a code of the caller's own, empty without one."""
 
     ticket_id: UUID
     assignment_id: UUID
