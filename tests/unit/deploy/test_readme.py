@@ -2,10 +2,14 @@
 
 import re
 
+from pydantic import SecretStr
+
+from common.settings import DatabaseSettings
 from tools.manifests.objects import Installation, Manifest, selects
 from tools.manifests.render import ROOT
 
 README = (ROOT.parent / "README.md").read_text()
+OPERATORS = (ROOT.parent.parent / "docs" / "operators.md").read_text()
 COMMANDS = README.partition("```sh\n")[2].partition("```")[0]
 
 
@@ -40,3 +44,18 @@ def test_migrations_of_any_release_go_before_those_of_this_one_are_waited_for(so
     assert steps == sorted(steps)
     assert len(steps) == 3
     assert f"job/{next(job.name for job in jobs if job.name.startswith('intake'))}`" in README
+
+
+def test_the_servers_connections_are_enough_for_a_rollout(sound: Installation) -> None:
+    """Old and new pods side by side, a relay's own connection in each worker, and a migration of each service."""
+    pool = DatabaseSettings(url=SecretStr("postgresql://any@any/any")).pool_size
+    of_process = {"api": pool, "worker": pool + 1}
+    running = [(one.labels["app.kubernetes.io/component"], one.find("spec.replicas")) for one in sound.of("Deployment")]
+    needed = sum(2 * of_process[component] * replicas for component, replicas in running) + len([*sound.of("Job")])
+    formula = f"2 * (APIs * {of_process['api']} + workers * {of_process['worker']}) + 1"
+    for text in (README, OPERATORS):
+        assert formula in text
+        assert f" {needed} for " in text
+        enough = re.search(r"`max_connections`\s(?:to|is)\s(\d+)", text)
+        assert enough
+        assert int(enough[1]) >= needed + 20  # some for superusers, monitoring and backups
