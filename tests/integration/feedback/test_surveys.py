@@ -89,6 +89,26 @@ async def test_other_reasons_not_to_ask(feedback: Feedback) -> None:
     assert reasons == ["no_human_reply", "imported", "requester_is_agent", "channel_closed"]
 
 
+@pytest.mark.parametrize(("left", "state"), [(False, SurveyState.SENDING), (True, SurveyState.SUPPRESSED)])
+async def test_a_question_that_was_taken_back(feedback: Feedback, left: bool, state: SurveyState) -> None:
+    """It counts against the next one only where its link had left: the call was under way, and intake took it."""
+    first = await feedback.resolved()
+    feedback.clock.move(timedelta(minutes=1))
+    second = await feedback.resolved(requester_id=first.requester_id)
+    feedback.clock.move(DAY - timedelta(minutes=1))
+    await feedback.fire_due()
+    [call] = await feedback.calls()
+    await feedback.reopen(first.ticket_id)
+    assert await feedback.calls() == []
+    if left:
+        await feedback.hear(call)
+    feedback.clock.move(timedelta(minutes=1))
+    await feedback.fire_due()
+    assert (await feedback.survey(first.ticket_id)).state is SurveyState.CANCELLED
+    assert (await feedback.survey(second.ticket_id)).state is state
+    assert "survey.sent" not in await feedback.told(first.ticket_id)
+
+
 async def test_a_person_turns_out_to_be_a_colleague(feedback: Feedback) -> None:
     """Said of them after the resolution, before the question is due; an agent whom nobody registered is none."""
     agent, person, stranger = new_id(), new_id(), new_id()

@@ -147,7 +147,12 @@ def begin_sending(survey: Survey, ticket: Ticket, rules: Rules, around: Circumst
 
 
 def note_sent(survey: Survey, *, message_id: UUID, life_s: int, now: datetime) -> Move:
-    """The link is with the person. A repeat says nothing; an answer may have come before we heard of it."""
+    """The link is with the person. A repeat says nothing; an answer may have come before we heard of it.
+
+    Of one that was taken back meanwhile it is only noted: the person was asked, and the throttle counts it.
+    """
+    if survey.state is SurveyState.CANCELLED and survey.sent_at is None:
+        return Move(survey=replace(survey, sent_at=now, message_id=message_id))
     if survey.sent_at is not None or survey.state not in (*ASKED, SurveyState.ANSWERED):
         return Move(survey=survey)
     expires_at = now + timedelta(seconds=life_s)

@@ -35,10 +35,11 @@ _LOCK_PERSON = text("""
     returning p.opted_out_at
 """)
 
-# What never reached the person does not count against the next question.
+# What never reached the person does not count against the next question: refused by intake, or taken back before.
 _ASKED_BEFORE = text("""
     select max(asked_at) from survey
-    where requester_id = :requester_id and kind = :kind and survey_id != :survey_id and reason != 'undeliverable'
+    where requester_id = :requester_id and kind = :kind and survey_id != :survey_id
+      and not (state = 'cancelled' and sent_at is null)
 """)
 
 
