@@ -12,5 +12,6 @@ Rooms of its own:
 - `targets.py` (above keeping): who is meant by the targets of a step, because it asks the directory.
 - `doing.py` (above targets): what each action does, because it reaches into other slices and services.
 - `policies.py` (above doing): the use cases of policies, too long to stand beside those of runs.
-- `following.py` (above policies): the use case of the consumer, too long to stand beside the commands.
+- `past.py` (above policies): what ended for good, because clocks and runs together say so.
+- `following.py` (above past): the use case of the consumer, too long to stand beside the commands.
 """

@@ -1,6 +1,6 @@
 """Following events: which begin a run, which bring one nearer to its next step, and which make one needless."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from contracts.escalation import (
     SlaBreached,
     SlaBreachWithdrawn,
     SlaClockCancelled,
+    SlaClockResumed,
     SlaMet,
     SlaWarning,
 )
@@ -35,6 +36,7 @@ from escalation.escalations.domain import (
     tell_started,
 )
 from escalation.escalations.keeping import STEP_TIMER, Moved, keep
+from escalation.escalations.past import ClockNews, Past, read_past
 from escalation.escalations.policy import Version, choose
 from escalation.handoffs.usecases import list_automatic
 from escalation.tickets.domain import FINISHED, Ticket
@@ -47,6 +49,7 @@ CONCERNED = (
     SlaBreachWithdrawn,
     SlaBreached,
     SlaClockCancelled,
+    SlaClockResumed,
     SlaMet,
     SlaWarning,
     TicketCreated,
@@ -55,11 +58,11 @@ CONCERNED = (
 )
 ARRIVALS = (AgentPresenceChanged, AgentRegistered)
 _BEGINNING = frozenset(
-    body.event_type for body in (HandoffDeclined, HandoffExpired, SlaBreached, SlaWarning, WorkUnroutable)
+    body.event_type
+    for body in (HandoffDeclined, HandoffExpired, SlaBreached, SlaClockResumed, SlaWarning, WorkUnroutable)
 )
 _HELD_AT_ONCE = 200
 _REFUSED = (HandoffDeclined, HandoffExpired)
-_OF_CLOCKS = (SlaBreached, SlaWarning)
 _ENDS = {"ended": "met", "resolved": "resolved", "cancelled": "cancelled", "merged": "merged"}
 """What a run is told to have stopped by, by the reason of its clock's end; all others are `withdrawn`."""
 
@@ -87,7 +90,7 @@ async def follow_events(tx: Transaction, events: Sequence[Event]) -> None:
         automatic=await list_automatic(
             tx.connection, [body.handoff_id for _, body in told if isinstance(body, _REFUSED)]
         ),
-        over=await store.list_over(tx.connection, ids) if any(isinstance(body, _OF_CLOCKS) for _, body in told) else (),
+        past=await read_past(tx, told),
     )
     for event, body in told:
         batch.follow(event, body)
@@ -124,7 +127,6 @@ class _Batch:
 
     Attributes:
         automatic: handoffs that runs asked for. Their end begins no run, or it would go on for ever.
-        over: policies and clocks whose run was exhausted, or stopped by a person: the next percent undoes neither.
     """
 
     tickets: dict[UUID, Ticket]
@@ -132,7 +134,7 @@ class _Batch:
     runs: dict[UUID, Run]
     now: datetime
     automatic: AbstractSet[UUID]
-    over: Collection[tuple[UUID, UUID]]
+    past: Past
     told: list[Moved] = field(default_factory=list[Moved])
 
     def follow(self, event: Event, body: Body) -> None:
@@ -143,6 +145,9 @@ class _Batch:
             case SlaWarning():
                 self._reach(event, ticket, body, body.percent)
             case SlaBreached() if body.cause != "policy_change":
+                self._reach(event, ticket, body, BREACH_PERCENT)
+            case SlaClockResumed() if self.past.is_late(body.clock_id):
+                # Its breach is told once and its run has ended with the ticket: nothing else would escalate it again.
                 self._reach(event, ticket, body, BREACH_PERCENT)
             case SlaMet():
                 self._stop(event, self._of_clock(body.clock_id), "met")
@@ -161,7 +166,7 @@ class _Batch:
             case _:
                 return
 
-    def _reach(self, event: Event, ticket: Ticket, clock: SlaWarning | SlaBreached, percent: int) -> None:
+    def _reach(self, event: Event, ticket: Ticket, clock: ClockNews, percent: int) -> None:
         """A clock's percent: for the run that is about it, or for a new one."""
         runs = self._of_clock(clock.clock_id)
         for run in runs:
@@ -175,7 +180,7 @@ class _Batch:
         ticket: Ticket,
         trigger: Trigger,
         *,
-        clock: SlaWarning | SlaBreached | None = None,
+        clock: ClockNews | None = None,
         percent: int = 0,
     ) -> None:
         if ticket.is_finished:
@@ -184,7 +189,7 @@ class _Batch:
         version = choose(self.active, trigger=trigger, facts=ticket.facts(), clock_kind=kind)
         if version is None or (clock and percent < version.starts_at_percent):
             return
-        if clock and (version.policy_id, clock.clock_id) in self.over:
+        if clock and self.past.is_over(version.policy_id, clock.clock_id):
             return
         if any(run.trigger is trigger for run in self._of_ticket(ticket)) and clock is None:
             return
@@ -221,7 +226,7 @@ def begin(
     *,
     at: datetime,
     now: datetime,
-    clock: SlaWarning | SlaBreached | None = None,
+    clock: ClockNews | None = None,
     percent: int = 0,
     reason: str = "",
 ) -> Run:

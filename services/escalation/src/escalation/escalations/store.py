@@ -45,9 +45,10 @@ _LIST_RUNS = text(f"""
 """).columns(marks=JSONB)  # noqa: S608 - own names
 
 _LIST_OVER = text("""
-    select policy_id, clock_id from escalation_run
+    select policy_id, clock_id, max(ended_at) as ended_at from escalation_run
     where ticket_id = any(cast(:ids as uuid[])) and clock_id is not null
       and (state = 'exhausted' or (state = 'stopped' and end_reason = :by_hand))
+    group by policy_id, clock_id
 """)
 _LIST_HELD = text("select run_id from escalation_run where state = 'held' order by run_id limit :limit")
 
@@ -164,10 +165,10 @@ async def save_runs(connection: AsyncConnection, runs: Iterable[Run]) -> None:
     await connection.execute(_SAVE_RUNS, {"rows": msgspec.json.encode([_row(run) for run in runs]).decode()})
 
 
-async def list_over(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> frozenset[tuple[UUID, UUID]]:
-    """The policies and clocks of these tickets of which a run was exhausted, or stopped by a person."""
+async def list_over(connection: AsyncConnection, ticket_ids: Sequence[UUID]) -> dict[tuple[UUID, UUID], datetime]:
+    """The policies and clocks of these tickets of which a run was exhausted, or stopped by a person: when it ended."""
     found = await connection.execute(_LIST_OVER, {"ids": list(ticket_ids), "by_hand": BY_HAND})
-    return frozenset((row.policy_id, row.clock_id) for row in found)
+    return {(row.policy_id, row.clock_id): row.ended_at for row in found}
 
 
 async def list_held(connection: AsyncConnection, *, limit: int) -> Sequence[UUID]:

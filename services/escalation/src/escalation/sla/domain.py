@@ -26,6 +26,8 @@ VOID = "void"
 """The state of a clock that a late event took away: it never ran."""
 OPEN_STATES = frozenset({RUNNING, PAUSED})
 RUN, PAUSE = "run", "pause"
+_UNDONE = frozenset({"resolved", "cancelled"})
+"""Ends of a ticket that a reopening or restoring undoes: the time between stands in the ledger as a pause."""
 
 MAX_TARGET_S = 90 * 86_400
 WARNING_PERCENTS = (50, 75, 90)
@@ -212,6 +214,17 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_open(self) -> bool:
         """Whether it runs or stands still, but has not ended."""
         return self.state in OPEN_STATES
+
+    @property
+    def reopened_at(self) -> datetime | None:
+        """When it ran on last because its ticket was reopened or restored; None: never."""
+        ended = [each.until for each in self.ledger if each.kind == PAUSE and each.cause in _UNDONE and each.until]
+        return max(ended, default=None)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it still counts and more than its target has run, otherwise than by a change of policy alone."""
+        return self.is_open and self.breached_at is not None and self.breach_cause != "policy_change"
 
     @property
     def may_return(self) -> bool:

@@ -160,10 +160,10 @@ async def list_clocks(
     return kept
 
 
-async def find_clock(connection: AsyncConnection, clock_id: UUID) -> Kept | None:
-    """One clock; None where there is none of that id."""
-    row = (await connection.execute(select(sla_clock).where(sla_clock.c.clock_id == clock_id))).mappings().first()
-    return _kept(row) if row else None
+async def list_named(connection: AsyncConnection, clock_ids: Collection[UUID]) -> list[Kept]:
+    """Those of the given clocks that exist."""
+    found = await connection.execute(select(sla_clock).where(sla_clock.c.clock_id.in_(list(clock_ids))))
+    return [_kept(row) for row in found.mappings()]
 
 
 async def save_clocks(connection: AsyncConnection, kept: Iterable[Kept]) -> None:

@@ -1,6 +1,6 @@
 """What can be done with policies, and what can be asked about clocks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -186,10 +186,18 @@ async def list_clocks(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[
     }
 
 
+async def find_clocks(connection: AsyncConnection, clock_ids: Collection[UUID]) -> dict[UUID, Clock]:
+    """Those of the given clocks that are known and ever ran, as of their last events. See `judge`."""
+    if not clock_ids:
+        return {}
+    found = await store.list_named(connection, clock_ids)
+    return {each.clock.clock_id: each.clock for each in found if each.clock.state != VOID}
+
+
 async def is_clock_open(connection: AsyncConnection, clock_id: UUID) -> bool:
     """Whether a clock runs or stands still; False once it was satisfied, in time or late, cancelled, or is unknown."""
-    kept = await store.find_clock(connection, clock_id)
-    return kept is not None and kept.clock.is_open
+    clock = (await find_clocks(connection, [clock_id])).get(clock_id)
+    return clock is not None and clock.is_open
 
 
 async def list_judged(connection: AsyncConnection, ticket_id: UUID, *, now: datetime) -> list[Proof]:
