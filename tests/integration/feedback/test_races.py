@@ -86,6 +86,19 @@ async def test_opting_out_against_the_sending(feedback: Feedback) -> None:
     assert await feedback.calls() == []
 
 
+@pytest.mark.parametrize("ask_first", [True, False])
+async def test_asking_by_hand_against_a_reopening(feedback: Feedback, ask_first: bool) -> None:
+    """Nobody is asked about a resolution that is over: asking is refused, or what was planned is taken back."""
+    tickets = [(await feedback.resolved(code="self_service")).ticket_id for _ in range(6)]
+    asking = [feedback.http.post(f"/v1/tickets/{each}/surveys", json={}) for each in tickets]
+    reopening = [feedback.reopen(each) for each in tickets]
+    await asyncio.gather(*(asking + reopening if ask_first else reopening + asking))
+    assert await feedback.fire_due() == 0
+    for each in tickets:
+        survey = await feedback.survey(each)
+        assert survey.state in (SurveyState.CANCELLED, SurveyState.SUPPRESSED)
+
+
 async def test_asking_by_hand_twice_at_once(feedback: Feedback) -> None:
     """One survey, and the other is told that there is one."""
     ticket = await feedback.open()

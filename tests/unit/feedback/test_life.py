@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InvalidInput
+from contracts.feedback import SurveyCancelled
 from feedback.followups.domain import one_business_day_after
 from feedback.policies.domain import SCALES, LocalHours, PolicyVersion, Rules, SurveyKind, VersionState
 from feedback.surveys import life
@@ -116,6 +117,29 @@ def test_the_throttle(days: float, throttled: bool) -> None:
     assert (moved.state is SurveyState.SUPPRESSED) == throttled
     by_hand = life.begin_sending(replace(survey, manual=True), TICKET, RULES, around, now=survey.due_at).survey
     assert by_hand.state is SurveyState.SENDING
+
+
+@pytest.mark.parametrize(
+    "ticket",
+    [
+        replace(TICKET, status="open", resolved_at=None),
+        replace(TICKET, resolution_seq=2, resolved_at=NOON + DAY),
+        replace(TICKET, resolution_seq=2, status="closed", resolved_at=NOON + DAY),
+    ],
+)
+def test_a_resolution_that_is_over_is_not_asked_about(ticket: Ticket) -> None:
+    """Whoever planned it, also by hand: the ticket is open, or was solved anew."""
+    for survey in (planned(), replace(planned(), manual=True)):
+        move = life.begin_sending(survey, ticket, RULES, Circumstances(), now=survey.due_at)
+        assert (move.survey.state, move.survey.reason) == (SurveyState.CANCELLED, "reopened")
+        assert [type(each) for each in move.told] == [SurveyCancelled]
+
+
+def test_a_closed_ticket_is_asked_about() -> None:
+    """Its resolution stands."""
+    survey = planned()
+    move = life.begin_sending(survey, replace(TICKET, status="closed"), RULES, Circumstances(), now=survey.due_at)
+    assert move.survey.state is SurveyState.SENDING
 
 
 @pytest.mark.parametrize("state", [each for each in SurveyState if each is not SurveyState.SCHEDULED])

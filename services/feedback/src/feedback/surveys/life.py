@@ -137,6 +137,8 @@ def begin_sending(survey: Survey, ticket: Ticket, rules: Rules, around: Circumst
     reason = suppression(ticket, rules, around, manual=survey.manual)
     if reason:
         return _suppress(survey, reason)
+    if not ticket.is_at(survey.resolution_seq):
+        return cancel(survey, "reopened")
     if not survey.manual and _is_throttled(rules, around, now):
         return _suppress(survey, "throttled")
     # The timer may fire late, and the person may have moved: what is night for them by now waits for the morning.

@@ -22,8 +22,6 @@ from feedback.surveys.sending import keep
 from feedback.tickets import usecases as tickets
 from feedback.tickets.usecases import TicketChange
 
-_RESOLVED = frozenset({"resolved", "closed"})
-
 
 async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> None:
     """Apply a batch of events: plan a survey for each resolution, take it back at a reopening.
@@ -65,10 +63,11 @@ async def ask(tx: Transaction, ticket_id: UUID, kind: SurveyKind) -> Survey:
         Conflict: `not_resolved`; `survey_exists`: it was asked, or is about to be; `no_policy`: no active policy of
             this kind matches; or the code of a suppression that holds even so.
     """
-    ticket = (await tickets.list_tickets(tx.connection, [ticket_id])).get(ticket_id)
+    # Locked before anything else, as the consumer does: a reopening is seen here, or finds what is planned here.
+    ticket = (await tickets.lock_tickets(tx.connection, [ticket_id])).get(ticket_id)
     if ticket is None:
         raise NotFound("there is no such ticket")
-    if ticket.status not in _RESOLVED or ticket.resolved_at is None:
+    if not ticket.is_at(ticket.resolution_seq):
         raise Conflict("only a resolved ticket can be asked about", code="not_resolved")
     active = await policies.list_active(tx.connection)
     policy = next((each for each in policies.choose_policies(active, ticket.facts()) if each.kind is kind), None)
