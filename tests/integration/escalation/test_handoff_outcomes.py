@@ -1,6 +1,6 @@
 """What becomes of a handoff by what routing and intake tell, and how it is given back."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -15,6 +15,7 @@ from contracts.routing import (
     WorkUnroutable,
 )
 from tests.integration.escalation.floor import Floor
+from tests.support.handoffs import PACKAGE
 
 
 async def test_only_routing_says_that_it_was_accepted(floor: Floor) -> None:
@@ -240,6 +241,8 @@ async def test_a_return_is_a_handoff_back_to_its_sender(floor: Floor) -> None:
     assert back["tier_required"] == 1
     assert back["return_of"] == made["id"]
     assert back["package"]["ask"] == "Renew the certificate."
+    assert (back["missing"], back["package_due_at"], back["emergency"]) == ([], None, False)
+    assert back["package_completed_at"] is not None
     await floor.accept(back["id"], floor.owner, tier=1)
     assert (await floor.look(back["id"]))["state"] == "accepted"
     await floor.hear(
@@ -247,6 +250,27 @@ async def test_a_return_is_a_handoff_back_to_its_sender(floor: Floor) -> None:
     )
     assert (await floor.look(back["id"]))["state"] == "completed"
     assert (await floor.look(made["id"]))["state"] == "returned"
+
+
+async def test_an_unfinished_emergency_that_is_given_back_is_unfinished_still(floor: Floor) -> None:
+    """Whoever gives it back owes what it lacks, and completes it as any other one."""
+    made = await floor.requested(emergency=True, package={"restatement": "It is down."})
+    senior = floor.seniors[0]
+    await floor.accept(made["id"], senior)
+    body = {"reason_code": "package_incomplete", "findings": "Nobody said what was tried."}
+    answer = await floor.command(made["id"], "return", body, by=senior)
+    assert answer.status_code == 200, answer.text
+    back = await floor.look(answer.json()["returned_by"])
+    assert (back["package_completed_at"], back["emergency"], len(back["missing"])) == (None, True, 9)
+    due_at = datetime.fromisoformat(back["package_due_at"])
+    assert due_at - floor.escalation.clock.now() == timedelta(minutes=30)
+    told = await floor.last("requested")
+    assert (told.emergency, told.completeness) == (True, pytest.approx(2 / 11, abs=1e-3))
+    headers = {"support-actor": f"agent:{senior}", "if-match": str(back["version"])}
+    path = f"/v1/handoffs/{back['id']}/package"
+    whole = await floor.escalation.http.patch(path, json=PACKAGE, headers=headers)
+    assert whole.json()["package_completed_at"] is not None
+    assert (await floor.told()).count("handoff.package_completed") == 1
 
 
 async def test_a_return_to_somebody_who_left_asks_their_tier(floor: Floor) -> None:

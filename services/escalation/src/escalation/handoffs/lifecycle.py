@@ -222,6 +222,8 @@ def give_back(
         raise WrongState(f"the handoff is {handoff.state}: only an accepted one can be given back")
     receiver = _owner(ticket, handoff.receiver_id)
     package = change(handoff.package, {"ask": findings})
+    # Only an emergency can still lack something, and that is no reason to refuse: it may be why it is given back.
+    lacking = missing(package)
     expires_at = at + times.life
     back = Handoff(
         handoff_id=return_id,
@@ -234,8 +236,10 @@ def give_back(
         tier_required=handoff.from_tier or 1,
         to_agent_id=to_agent_id,
         return_of=handoff.handoff_id,
+        emergency=bool(lacking),
         package=package,
-        package_completed_at=at,
+        package_due_at=at + times.package_within if lacking else None,
+        package_completed_at=None if lacking else at,
         requested_at=at,
         deadline=min(at + times.accept_within, expires_at),
         expires_at=expires_at,
