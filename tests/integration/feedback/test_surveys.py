@@ -259,3 +259,17 @@ async def test_the_language_of_the_person(feedback: Feedback) -> None:
     survey, path = await feedback.sent(requester_id=person, language="")
     assert survey.language == "de"
     assert '<html lang="de">' in (await feedback.anybody.get(path)).text
+
+
+async def test_a_language_that_becomes_known_before_the_question(feedback: Feedback) -> None:
+    """The person is asked in the one that is known when the link leaves, and reads the page in it."""
+    person = new_id()
+    ticket = await feedback.resolved(requester_id=person, language="")
+    await feedback.tell(person, RequesterUpdated(requester_id=person, fields=("language",), language="fr"))
+    feedback.clock.move(DAY)
+    await feedback.fire_due()
+    [call] = await feedback.calls()
+    path = await feedback.hear(call)
+    assert str(call.body["body"]).startswith("Êtes-vous satisfait")
+    assert '<html lang="fr">' in (await feedback.anybody.get(path)).text
+    assert (await feedback.survey(ticket.ticket_id)).language == "fr"

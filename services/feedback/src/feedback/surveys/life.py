@@ -42,6 +42,10 @@ class Circumstances:
         """The person's, an IANA name; empty where it is not known."""
         return self.person.timezone if self.person else ""
 
+    def language_of(self, ticket: Ticket) -> str:
+        """In which we speak to the person about this ticket, BCP 47; empty where nobody knows."""
+        return ticket.language or (self.person.language if self.person else "")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
@@ -79,7 +83,7 @@ def plan(
         policy_id=policy.policy_id,
         policy_version=policy.version,
         state=SurveyState.SCHEDULED,
-        language=ticket.language or (around.person.language if around.person else ""),
+        language=around.language_of(ticket),
         manual=manual,
         correlation_id=correlation_id,
         resolved_at=ticket.resolved_at,
@@ -145,7 +149,9 @@ def begin_sending(survey: Survey, ticket: Ticket, rules: Rules, around: Circumst
     due_at = next_within(now, rules.local_hours, timezone=around.timezone)
     if due_at > now:
         return Move(survey=replace(survey, due_at=due_at))
-    return Move(survey=replace(survey, state=SurveyState.SENDING, asked_at=now))
+    # What was known of their language when it was planned may be a day old, too.
+    language = around.language_of(ticket)
+    return Move(survey=replace(survey, state=SurveyState.SENDING, asked_at=now, language=language))
 
 
 def note_sent(survey: Survey, *, message_id: UUID, life_s: int, now: datetime) -> Move:
