@@ -1,8 +1,8 @@
 """That a release, a node's drain and a busy neighbour leave the service standing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tools.manifests.objects import Container, Document, Fault, Installation, Manifest
+from tools.manifests.objects import Container, Document, Fault, Installation, Manifest, Pod, selects
 
 
 def check(installation: Installation) -> Iterator[Fault]:
@@ -15,13 +15,26 @@ def check(installation: Installation) -> Iterator[Fault]:
             yield budget.fault("spec.unhealthyPodEvictionPolicy", reason, "say AlwaysAllow")
     for deployment in installation.of("Deployment"):
         yield from _check_rollout(deployment)
+        if deployment.find("spec.replicas") == 0:
+            yield deployment.fault("spec.replicas", "nobody would do its work", "say 1 or more, or leave it out")
     for pod in installation.pods():
-        if pod.owner.kind == "Deployment" and not pod.spec.get("topologySpreadConstraints"):
-            yield pod.fault("topologySpreadConstraints", "all replicas may land on one node", "spread them by hostname")
+        if pod.owner.kind == "Deployment":
+            yield from _check_spread(pod)
         for container in pod.containers():
             yield from _check_resources(container)
     for job in installation.of("Job"):
         yield from _check_job(job)
+
+
+def _check_spread(pod: Pod) -> Iterator[Fault]:
+    constraints: Sequence[Document] = pod.spec.get("topologySpreadConstraints") or ()
+    if not any(constraint.get("topologyKey") == "kubernetes.io/hostname" for constraint in constraints):
+        yield pod.fault("topologySpreadConstraints", "all replicas may land on one node", "spread them by hostname")
+    for number, constraint in enumerate(constraints):
+        selector: Document | None = constraint.get("labelSelector")
+        if not selector or not selects(selector, pod.labels):
+            field = f"topologySpreadConstraints[{number}].labelSelector"
+            yield pod.fault(field, "it counts other pods than its own, or none", "repeat the pod's own labels")
 
 
 def _check_rollout(deployment: Manifest) -> Iterator[Fault]:

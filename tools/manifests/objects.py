@@ -114,11 +114,16 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """Everything that an overlay renders: what keeps running, what migrates, and the topics."""
+    """Everything that an overlay renders: what keeps running, what migrates, and the topics.
+
+    Attributes:
+        usual_topics: the topics as they are where an overlay does not change them; no part of `everything`.
+    """
 
     running: Sequence[Manifest]
     migrations: Sequence[Manifest]
     topics: Sequence[Manifest]
+    usual_topics: Sequence[Manifest]
 
     @property
     def everything(self) -> Sequence[Manifest]:

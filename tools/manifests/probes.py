@@ -54,6 +54,9 @@ def _check_grace(container: Container, config_maps: ConfigMaps) -> Iterator[Faul
     pod = container.pod
     grace = pod.spec.get("terminationGracePeriodSeconds", 30)
     before = container.find("lifecycle.preStop.sleep.seconds") or 0
+    if set(container.find("lifecycle.preStop") or ()) - {"sleep"}:
+        reason = "the image has nothing to run, and nobody knows how much of the time to stop it takes"
+        yield container.fault("lifecycle.preStop", reason, "use sleep")
     drain = _drain_seconds(container, config_maps)
     if grace < before + drain + _SPARE_S:
         reason = f"{before} s before SIGTERM, {drain:g} s of drain and {_SPARE_S} to spare are more than {grace}"

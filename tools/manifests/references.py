@@ -22,7 +22,7 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
 def check(installation: Installation) -> Iterator[Fault]:
     """Every name that one object gives for another."""
     for part in (installation.running, installation.migrations):
-        alone = Installation(running=part, migrations=(), topics=())
+        alone = Installation(running=part, migrations=(), topics=(), usual_topics=())
         config_maps = {one.name for one in alone.of("ConfigMap")}
         accounts = {one.name for one in alone.of("ServiceAccount")}
         for pod in alone.pods():
@@ -34,6 +34,10 @@ def check(installation: Installation) -> Iterator[Fault]:
 
 def _check_pod(pod: Pod, config_maps: set[str], accounts: set[str]) -> Iterator[Fault]:
     account = pod.spec.get("serviceAccountName")
+    # A migration comes before the accounts and talks to nobody who would ask for one.
+    if account != pod.service and (account is not None or pod.owner.kind == "Deployment"):
+        reason = f"it is {account or 'that of all pods without one'}, and what is granted to {pod.service} is not"
+        yield pod.fault("serviceAccountName", reason, f"say {pod.service}")
     if account is not None and account not in accounts:
         yield pod.fault("serviceAccountName", f"there is no ServiceAccount {account}", "name one that base defines")
     for number, volume in enumerate(pod.spec.get("volumes", ())):

@@ -31,14 +31,14 @@ def render_installation(root: Path, overlay: str) -> Installation:
         NotRendered: see there.
     """
     folder = root / "overlays" / overlay
-    parts = (folder, folder / "migrations", folder / "topics")
+    parts = (folder, folder / "migrations", folder / "topics", root / "topics")
     with ThreadPoolExecutor(len(parts)) as pool:
-        running, migrations, topics = pool.map(render, [root] * len(parts), parts)
+        running, migrations, topics, usual_topics = pool.map(render, [root] * len(parts), parts)
     namespace = [
         Manifest(file=f"deploy/k8s/{path.relative_to(root).as_posix()}", document=yaml.safe_load(path.read_text()))
         for path in folder.glob("namespace.yaml")
     ]
-    return Installation(running=[*namespace, *running], migrations=migrations, topics=topics)
+    return Installation(running=[*namespace, *running], migrations=migrations, topics=topics, usual_topics=usual_topics)
 
 
 def render(root: Path, folder: Path) -> Sequence[Manifest]:

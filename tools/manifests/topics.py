@@ -7,6 +7,7 @@ from tools.manifests.objects import Container, Document, Fault, Installation, Ma
 from tools.manifests.variables import config_maps_of, environment_of
 
 _PREFIX = "FRONTLINE_KAFKA_TOPIC_PREFIX"
+_USUAL_COPIES = 3
 _KNOWN = frozenset({"topicName", "partitions", "replicas", "config"})
 
 
@@ -30,6 +31,11 @@ def check(installation: Installation) -> Iterator[Fault]:
             yield manifest.fault("metadata.name", f"no service publishes {name}", "take it out")
         else:
             yield from _check_topic(manifest, wanted[name])
+    for manifest in installation.usual_topics:
+        yield from _check_copies(manifest)
+        if (manifest.find("spec.replicas") or 1) < _USUAL_COPIES:
+            reason = "one lost broker would lose events, or stop them; only an overlay of one broker has less"
+            yield manifest.fault("spec.replicas", reason, f"say {_USUAL_COPIES}")
     yield from _check_settings(installation)
 
 
@@ -70,6 +76,14 @@ def _check_topic(manifest: Manifest, topic: Topic) -> Iterator[Fault]:
         yield manifest.fault("spec.config.retention.ms", reason, f"say {retention_ms} or more")
     if config.get("cleanup.policy", "delete") != "delete":
         yield manifest.fault("spec.config.cleanup.policy", "every event counts, not the last per key", "say delete")
+    if int(config.get("retention.bytes", -1)) != -1:
+        reason = "a busy day would shorten the time that consumers may be away"
+        yield manifest.fault("spec.config.retention.bytes", reason, "take it out")
+    yield from _check_copies(manifest)
+
+
+def _check_copies(manifest: Manifest) -> Iterator[Fault]:
+    config: Document = manifest.find("spec.config") or {}
     replicas, least = manifest.find("spec.replicas") or 1, int(config.get("min.insync.replicas", 1))
     if replicas > 1 and not 1 < least < replicas:
         reason = f"of {replicas} copies {least} must be in step: a lost broker would lose events, or stop them"

@@ -13,7 +13,7 @@ _PARTS = {
     "base": ["running"],
     "components": ["running", "migrations"],
     "migrations": ["migrations"],
-    "topics": ["topics"],
+    "topics": ["topics", "usual_topics"],
 }
 """What a change in a folder changes of an installation; a change of an overlay changes all."""
 
@@ -38,7 +38,12 @@ class Copy:
         if parts is None:
             return render_installation(self.root, "local")
         overlay = self.root / "overlays" / "local"
-        folders = {"running": overlay, "migrations": overlay / "migrations", "topics": overlay / "topics"}
+        folders = {
+            "running": overlay,
+            "migrations": overlay / "migrations",
+            "topics": overlay / "topics",
+            "usual_topics": self.root / "topics",
+        }
         namespace = list(self.sound.of("Namespace"))
         rendered = {part: [*render(self.root, folders[part])] for part in parts}
         rendered |= {"running": namespace + rendered["running"]} if "running" in rendered else {}

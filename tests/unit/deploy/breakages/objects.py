@@ -75,6 +75,15 @@ REFERENCES = (
         "name: FRONTLINE_PEERS_KEY\n              valueFrom: {secretKeyRef: {name: feedback-peers, key: key}}",
         object="Deployment/feedback-worker", field="env", reason="shows it to whoever lists them",
     ),
+    broken(
+        "a pod without its account", "base/feedback/worker.yaml", "      serviceAccountName: feedback\n", "",
+        object="Deployment/feedback-worker", field="serviceAccountName", reason="that of all pods without one",
+    ),
+    broken(
+        "a pod with another's account", "base/feedback/worker.yaml", "serviceAccountName: feedback",
+        "serviceAccountName: intake",
+        object="Deployment/feedback-worker", field="serviceAccountName", reason="granted to feedback is not",
+    ),
 )  # fmt: skip
 PEERS = (
     broken(

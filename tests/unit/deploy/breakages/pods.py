@@ -100,4 +100,9 @@ PROBES = (
         "requests to an API that has gone", "base/api.yaml", "sleep: {seconds: 10}", "sleep: {seconds: 1}",
         object="Deployment/intake-api", field="lifecycle.preStop", reason="requests still come",
     ),
+    broken(
+        "something to run before SIGTERM", "base/api.yaml", "sleep: {seconds: 10}",
+        "exec: {command: [python3, -c, 'import time; time.sleep(40)']}",
+        object="Deployment/intake-api", field="lifecycle.preStop", reason="nobody knows how much of the time",
+    ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Of what keeps the service standing, and of what is of one release."""
 
-from tests.unit.deploy.breakages.breakage import POD, broken
+from tests.unit.deploy.breakages.breakage import LOCAL, POD, broken
 
 AVAILABILITY = (
     broken(
@@ -19,6 +19,26 @@ AVAILABILITY = (
         "a migration that is cut off", "migrations/intake.yaml", "backoffLimit: 3",
         "backoffLimit: 3\n  activeDeadlineSeconds: 300",
         object="Job/intake-migrate-0-1-0", field="spec.activeDeadlineSeconds", reason="would be cut off",
+    ),
+    broken(
+        "a spread that counts nobody", "base/intake/api.yaml",
+        "            matchLabels:\n              app.kubernetes.io/name: intake\n",
+        "            matchLabels:\n              app.kubernetes.io/name: intakes\n",
+        object="Deployment/intake-api", field="topologySpreadConstraints[0].labelSelector", reason="other pods than",
+    ),
+    broken(
+        "a spread without a selector", "base/intake/worker.yaml",
+        "          labelSelector:\n            matchLabels:\n              app.kubernetes.io/name: intake\n"
+        "              app.kubernetes.io/component: worker\n          matchLabelKeys: [pod-template-hash]\n", "",
+        object="Deployment/intake-worker", field="topologySpreadConstraints[0].labelSelector", reason="or none",
+    ),
+    broken(
+        "all on one node", "base/routing/api.yaml", "kubernetes.io/hostname", "topology.kubernetes.io/zone",
+        object="Deployment/routing-api", field="topologySpreadConstraints", reason="may land on one node",
+    ),
+    broken(
+        "a service without a process", LOCAL, "{name: routing-worker, count: 1}", "{name: routing-worker, count: 0}",
+        object="Deployment/routing-worker", field="spec.replicas", reason="nobody would do its work",
     ),
 )  # fmt: skip
 RELEASES = (

@@ -78,6 +78,19 @@ TOPICS = (
         "FRONTLINE_KAFKA_TOPIC_PREFIX=acme.",
         object="Deployment/routing-worker", field="env FRONTLINE_KAFKA_TOPIC_PREFIX", reason="others' is empty",
     ),
+    broken(
+        "one copy of each record, for everybody", "topics/feedback.yaml", "replicas: 3", "replicas: 1",
+        object="KafkaTopic/support.feedback.v1", field="spec.replicas", reason="one lost broker would lose events",
+    ),
+    broken(
+        "copies that need not be in step", "topics/intake.yaml", "min.insync.replicas: 2", "min.insync.replicas: 1",
+        object="KafkaTopic/support.intake.v1", field="min.insync.replicas", reason="of 3 copies 1 must be in step",
+    ),
+    broken(
+        "events gone because there are many", "topics/routing.yaml", "retention.ms:",
+        "retention.bytes: 1073741824\n    retention.ms:",
+        object="KafkaTopic/support.routing.v1", field="spec.config.retention.bytes", reason="a busy day",
+    ),
 )  # fmt: skip
 BROKERS = (
     broken(
