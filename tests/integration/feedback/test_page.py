@@ -282,3 +282,15 @@ async def test_an_answer_where_nobody_knows_what_came_of_the_call(feedback: Feed
     assert await feedback.told(ticket.ticket_id) == ["survey.scheduled", "survey.responded", "survey.sent"]
     survey = await feedback.survey(ticket.ticket_id)
     assert (survey.state, survey.sent_at) == (SurveyState.ANSWERED, feedback.clock.now())
+
+
+async def test_there_is_nothing_to_change_before_an_answer(feedback: Feedback) -> None:
+    """A change of an answer that nobody gave is refused, also as a whole answer and by form; the survey stays open."""
+    survey, path = await feedback.sent()
+    url = f"{path}/response"
+    changed = await feedback.anybody.patch(url, json={"score": 5, "amends": 1})
+    posted = await feedback.anybody.post(url, json={"score": 5, "amends": 3})
+    assert [(each.status_code, each.json()["code"]) for each in (changed, posted)] == [(409, "not_answered")] * 2
+    assert (await feedback.anybody.post(url, data={"score": "5", "amends": "1"})).status_code == 409
+    assert (await feedback.survey(survey.ticket_id)).state is SurveyState.SENT
+    assert (await feedback.anybody.post(url, json={"score": 5})).status_code == 200

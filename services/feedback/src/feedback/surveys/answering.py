@@ -15,6 +15,7 @@ from feedback.surveys.domain import (
     Answer,
     AnswerFixed,
     LinkEnded,
+    NotAnswered,
     Submission,
     Survey,
     SurveyState,
@@ -67,6 +68,7 @@ async def answer(tx: Transaction, token: str, given: Submission) -> Sheet:
     Raises:
         UnknownLink, LinkEnded: see `look`.
         InvalidInput: see `compose`.
+        NotAnswered: the submission names a version, and there is none.
         AlreadyAnswered: another answer stands than the one that the submission names.
         AnswerFixed: the answer can no longer be changed.
     """
@@ -74,6 +76,8 @@ async def answer(tx: Transaction, token: str, given: Submission) -> Sheet:
     _check_open(survey, now=tx.now)
     answers = (await store.list_answers(tx.connection, [survey.survey_id])).get(survey.survey_id, [])
     standing = answers[-1] if answers else None
+    if standing is None and given.amends is not None:
+        raise NotAnswered
     composed = compose(survey, given, _foundation(given, answers), now=tx.now)
     if standing is not None and composed.says_same(standing):
         return await _sheet(tx.connection, survey, [standing], now=tx.now)

@@ -52,6 +52,12 @@ class AlreadyAnswered(Conflict):
     code = "already_answered"
 
 
+class NotAnswered(Conflict):
+    """There is no answer yet that could be changed."""
+
+    code = "not_answered"
+
+
 class AnswerFixed(Conflict):
     """An answer can be changed for 24 hours, and these are over."""
 

@@ -29,7 +29,7 @@ _PAGE: dict[int | str, dict[str, Any]] = {200: {"description": "The page", "cont
 _MEANINGS = {
     400: "The answer does not fit its description.",
     404: "No survey has this link.",
-    409: "Another answer stands already, or the answer can no longer be changed.",
+    409: "Another answer stands already, there is none to change yet, or it can no longer be changed.",
     410: "The survey has ended: it expired or was taken back.",
     500: "Something failed here; nothing was changed.",
     503: "A server that we need is away: repeat.",
