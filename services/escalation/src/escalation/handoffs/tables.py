@@ -25,6 +25,7 @@ handoff = Table(
     Column("package", JSONB, nullable=False),
     Column("package_due_at", DateTime(timezone=True)),
     Column("package_completed_at", DateTime(timezone=True)),
+    Column("package_reminded_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("created_by", Text, nullable=False),
     Column("requested_at", DateTime(timezone=True)),

@@ -41,6 +41,7 @@ STATEMENTS = (
       package jsonb not null,
       package_due_at timestamptz,
       package_completed_at timestamptz,
+      package_reminded_at timestamptz,
       created_at timestamptz not null,
       created_by text not null,
       requested_at timestamptz,
