@@ -25,8 +25,12 @@ def check(installation: Installation) -> Iterator[Fault]:
 
 
 def _check_url(container: Container, name: str, url: str, called: str, services: list[Manifest]) -> Iterator[Fault]:
-    """What it takes for a URL is `variables`' to say; here it has a host, and perhaps a port."""
     parts = urlsplit(url)
+    try:
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError as wrong:
+        yield container.fault(f"env {name}", str(wrong), f"say http://{called}:8000, for instance")
+        return
     namespace = container.pod.owner.namespace
     found = next((one for one in services if parts.hostname in _names_of(one, namespace)), None)
     if found is None:
@@ -37,7 +41,6 @@ def _check_url(container: Container, name: str, url: str, called: str, services:
     if (selector.get(NAME), selector.get(COMPONENT)) != (called, "api"):
         reason = f"the Service {found.name} leads to {selector.get(NAME)}, not to {called}'s API"
         yield container.fault(f"env {name}", reason, f"name the Service of {called}'s API")
-    port = parts.port or _PORTS.get(parts.scheme)
     offered = [one["port"] for one in found.find("spec.ports") or () if one.get("appProtocol") == parts.scheme]
     if port not in offered:
         reason = f"the Service {found.name} speaks no {parts.scheme} at {port}"

@@ -92,6 +92,10 @@ PEERS = (
         object="Deployment/feedback-worker", field="env FRONTLINE_PEERS_INTAKE_URL", reason="no Service intake-api",
     ),
     broken(
+        "a peer at no port at all", "components/settings/feedback.env", "http://intake:8000", "http://intake:port",
+        object="Deployment/feedback-worker", field="env FRONTLINE_PEERS_INTAKE_URL", reason="Port could not be cast",
+    ),
+    broken(
         "a peer at a port that its Service lacks", "base/intake/service.yaml", "port: 8000", "port: 80",
         object="Deployment/escalation-worker", field="env FRONTLINE_PEERS_INTAKE_URL", reason="no http at 8000",
     ),
