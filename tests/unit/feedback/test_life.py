@@ -24,20 +24,17 @@ TICKET = Ticket(
     ticket_id=UUID(int=1),
     number=1042,
     requester_id=UUID(int=2),
-    organisation_id=None,
     channel="web",
     system="",
     category="login",
     priority="normal",
     language="",
     status="resolved",
-    proactive=False,
     imported=False,
     human_replied=True,
     resolution_seq=1,
     resolution_code="fixed",
     resolved_at=NOON,
-    created_at=NOON - DAY,
 )
 
 

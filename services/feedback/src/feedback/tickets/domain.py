@@ -25,9 +25,6 @@ _BEGINNINGS = frozenset({"new", "on_hold"})
 
 _RESOLVED = frozenset({"resolved", "closed"})
 
-_PLAIN = frozenset({"language", "organisation_id"})
-_IN_THE_CHANGE = frozenset({"category"})
-
 
 class Reopening(StrEnum):
     """Whether a resolution can be taken back: it can, it was already, or it stands for good."""
@@ -42,7 +39,6 @@ class Ticket:
     """The facts of one ticket.
 
     Attributes:
-        owner_id: who resolved it.
         resolution_seq: of the last resolution; 0: it never was.
         resolved_at: of the resolution that stands; None where none does.
         reopen_until: how long it may be opened again; None where an earlier release of intake did not tell it.
@@ -51,22 +47,18 @@ class Ticket:
     ticket_id: UUID
     number: int
     requester_id: UUID
-    organisation_id: UUID | None
     channel: str
     system: str
     category: str
     priority: str
     language: str
     status: str
-    proactive: bool
     imported: bool
     human_replied: bool = False
-    owner_id: UUID | None = None
     resolution_seq: int = 0
     resolution_code: str = ""
     resolved_at: datetime | None = None
     reopen_until: datetime | None = None
-    created_at: datetime
 
     def facts(self) -> Mapping[str, object]:
         """What the match rules of survey policies may ask."""
@@ -94,30 +86,27 @@ class Person:
     agent_id: UUID | None = None
 
 
-def open_ticket(body: TicketCreated, *, at: datetime) -> Ticket:
+def open_ticket(body: TicketCreated) -> Ticket:
     """The ticket as it was accepted."""
     return Ticket(
         ticket_id=body.ticket_id,
         number=body.number,
         requester_id=body.requester_id,
-        organisation_id=body.organisation_id,
         channel=body.source.channel,
         system=body.source.system,
         category=body.category,
         priority=body.priority,
         language=body.language,
         status=body.status,
-        proactive=body.proactive,
         imported=body.status not in _BEGINNINGS,
-        created_at=at,
     )
 
 
 def follow(ticket: Ticket, body: Body, *, at: datetime) -> Ticket:
     """The ticket after one more event; the same value where the event says nothing that feedback keeps."""
     match body:
-        case TicketUpdated():
-            return replace(ticket, **_plain_changes(body))
+        case TicketUpdated() if any(each.field == "language" for each in body.changed):
+            return replace(ticket, language=body.language)
         case TicketClassified():
             return replace(ticket, category=body.category)
         case TicketPriorityChanged():
@@ -131,7 +120,6 @@ def follow(ticket: Ticket, body: Body, *, at: datetime) -> Ticket:
                 resolution_code=body.resolution_code,
                 resolved_at=at,
                 reopen_until=body.reopen_until,
-                owner_id=body.owner_id,
             )
         case TicketReopened():
             # Not left to the status: that is told as resolved again before the next resolution has its number.
@@ -147,12 +135,3 @@ def person_of(body: RequesterCreated | RequesterUpdated) -> Person:
     return Person(
         requester_id=body.requester_id, language=body.language, timezone=body.timezone, agent_id=body.agent_id
     )
-
-
-def _plain_changes(body: TicketUpdated) -> dict[str, object]:
-    changed = {each.field for each in body.changed}
-    changes: dict[str, object] = {name: getattr(body, name) for name in _PLAIN & changed}
-    for each in body.changed:
-        if each.field in _IN_THE_CHANGE and isinstance(each.new, str):
-            changes[each.field] = each.new
-    return changes

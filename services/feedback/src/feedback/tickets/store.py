@@ -13,7 +13,7 @@ from feedback.tickets.tables import ticket as ticket_table
 
 _COLUMNS = tuple(column.name for column in ticket_table.columns)
 _NAMES = ", ".join(_COLUMNS)
-_MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"ticket_id", "created_at"})
+_MOVED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "ticket_id")
 
 _SAVE = text(f"""
     insert into ticket ({_NAMES})

@@ -10,22 +10,18 @@ ticket = Table(
     Column("ticket_id", Uuid, primary_key=True),
     Column("number", BigInteger, nullable=False),
     Column("requester_id", Uuid, nullable=False),
-    Column("organisation_id", Uuid),
     Column("channel", Text, nullable=False),
     Column("system", Text, nullable=False),
     Column("category", Text, nullable=False),
     Column("priority", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("proactive", Boolean, nullable=False),
     Column("imported", Boolean, nullable=False),
     Column("human_replied", Boolean, nullable=False),
-    Column("owner_id", Uuid),
     Column("resolution_seq", Integer, nullable=False),
     Column("resolution_code", Text, nullable=False),
     Column("resolved_at", DateTime(timezone=True)),
     Column("reopen_until", DateTime(timezone=True)),
-    Column("created_at", DateTime(timezone=True), nullable=False),
 )
 
 person = Table(

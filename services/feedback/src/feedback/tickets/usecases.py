@@ -49,7 +49,7 @@ async def follow_tickets(tx: Transaction, events: Sequence[Event]) -> list[Ticke
         body = decode_body(event)
         before = tickets.get(UUID(event.subject_id))
         if isinstance(body, TicketCreated):
-            after = open_ticket(body, at=event.time)
+            after = open_ticket(body)
         elif body is not None and before is not None:
             after = follow(before, body, at=event.time)
         else:
