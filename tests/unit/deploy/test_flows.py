@@ -1,6 +1,9 @@
 """Who calls whom, as the network policies are checked against it, is what the services do."""
 
 import ast
+from collections.abc import Mapping
+
+import pytest
 
 from tests.unit.deploy.conftest import Copy
 from tools.manifests.__main__ import find_faults
@@ -30,14 +33,30 @@ def test_the_table_of_callers_is_what_the_services_do() -> None:
     assert table == {service: called_by(service) for service in table}
 
 
-def test_servers_may_stand_at_addresses(copy: Copy) -> None:
-    """As deploy/README.md says: an overlay patches the one policy."""
-    patches = "".join(
-        f"""  - target: {{kind: NetworkPolicy, name: {name}}}
-    patch: |
-      - {{op: replace, path: /spec/egress/0/to, value: [{{ipBlock: {{cidr: {address}}}}}]}}
-"""
-        for name, address in {"kafka": "10.20.30.0/24", "postgresql": "192.168.7.9/32"}.items()
+def patched(patches: Mapping[str, str]) -> str:
+    """The overlay's patches of network policies: one JSON operation for each."""
+    listed = "".join(
+        f"  - target: {{kind: NetworkPolicy, name: {name}}}\n    patch: |\n      - {operation}\n"
+        for name, operation in patches.items()
     )
-    copy.change("overlays/local/kustomization.yaml", "replicas:\n", f"patches:\n{patches}replicas:\n")
+    return f"patches:\n{listed}replicas:\n"
+
+
+@pytest.mark.parametrize(
+    "patches",
+    [
+        {
+            "kafka": "{op: replace, path: /spec/egress/0/to, value: [{ipBlock: {cidr: 10.20.30.0/24}}]}",
+            "postgresql": "{op: replace, path: /spec/egress/0/to, value: [{ipBlock: {cidr: 192.168.7.9/32}}]}",
+        },
+        {
+            "outside": "{op: add, path: /spec/egress/-, value: {to: [{ipBlock: {cidr: 10.2.3.4/32}}], "
+            "ports: [{protocol: TCP, port: 2525}]}}"
+        },
+    ],
+    ids=["servers at addresses", "a mail relay inside"],
+)
+def test_an_overlay_may_patch_the_one_policy(copy: Copy, patches: Mapping[str, str]) -> None:
+    """As deploy/README.md says of servers that stand elsewhere and of receivers inside."""
+    copy.change("overlays/local/kustomization.yaml", "replicas:\n", patched(patches))
     assert find_faults(copy.root) == []
