@@ -1,6 +1,7 @@
 """Where transactions begin and end, and what becomes of their connections."""
 
 import asyncio
+import traceback
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,8 @@ from common.settings import DatabaseSettings
 from common.transaction import Transaction
 from tests.support.backbone import ORIGIN, add_dequeued, count, migrated
 from tests.support.eventually import eventually
+
+_WRITTEN = "my dog ate the router"
 
 
 async def test_statements_at_the_driver_and_through_sqlalchemy_are_in_one_transaction(empty_database: str) -> None:
@@ -60,6 +63,23 @@ async def _ring_and_refuse(database: Database) -> None:
         tx.bells.add("own")
         add_dequeued(tx, new_id())
         raise Refused
+
+
+async def test_an_error_does_not_show_what_was_written(empty_database: str) -> None:
+    """Whoever logs it with its causes shows the statement, and none of its values."""
+    async with migrated(empty_database) as database:
+        with pytest.raises(DBAPIError) as failed:
+            await _divide(database, secret=_WRITTEN)
+    shown = "".join(traceback.format_exception(failed.value))
+    assert "division by zero" in shown
+    assert _WRITTEN not in shown
+
+
+async def _divide(database: Database, *, secret: str) -> None:
+    async with database.begin(ORIGIN) as tx:
+        await tx.connection.execute(
+            text("select 1 / length(cast(:none as text)), :secret"), {"none": "", "secret": secret}
+        )
 
 
 async def test_a_swallowed_failure_is_no_commit(empty_database: str) -> None:

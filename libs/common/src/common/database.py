@@ -86,6 +86,8 @@ class Database:
             pool_timeout=settings.pool_timeout.total_seconds(),
             connect_args=arguments,
             isolation_level="AUTOCOMMIT",
+            # What a person wrote, or the secret of a link, is no part of an error: those are logged.
+            hide_parameters=True,
         )
         event.listen(engine.sync_engine, "connect", _limit_transactions)
         event.listen(engine.sync_engine, "checkout", _refuse_closed)
