@@ -1,5 +1,7 @@
 """What makes a package complete, and what customers are told."""
 
+from functools import partial
+
 import pytest
 
 from escalation.handoffs.domain import Hypothesis, Package, StepTried
@@ -45,13 +47,17 @@ def test_an_empty_list_says_none_but_not_of_what_was_tried_and_where() -> None:
 @pytest.mark.parametrize("name", ["", "Ada {number} Byron"])
 @pytest.mark.parametrize("tier", [1, 2, 3])
 def test_the_notice_is_whole_in_every_language(language: str, name: str, tier: int) -> None:
-    said = say_who_helps(language=language, number=1042, tier=tier, name=name)
+    said = say_who_helps(language=language, number=1042, tier=tier, name=name, is_complete=True)
+    short = say_who_helps(language=language, number=1042, tier=tier, name=name, is_complete=False)
+    assert said.startswith(f"{short} ")
+    assert short.endswith(".")
     assert "FL-1042" in said
     assert name in said
     assert said.replace(name or "\x00", "").count("{") == 0
 
 
 def test_a_regional_tag_speaks_its_language_and_an_unknown_one_english() -> None:
-    assert say_who_helps(language="de-AT", number=1, tier=1) == say_who_helps(language="de", number=1, tier=1)
-    assert say_who_helps(language="tlh", number=1, tier=3).startswith("A senior specialist")
-    assert say_who_helps(language="", number=1, tier=1, name="Ada").startswith("Ada of our support team has taken")
+    say = partial(say_who_helps, number=1, is_complete=True)
+    assert say(language="de-AT", tier=1) == say(language="de", tier=1)
+    assert say(language="tlh", tier=3).startswith("A senior specialist")
+    assert say(language="", tier=1, name="Ada").startswith("Ada of our support team has taken")

@@ -16,7 +16,7 @@ from escalation.handoffs import api as handoffs
 from escalation.handoffs.calls import CALL_KINDS as HANDOFF_CALLS
 from escalation.handoffs.consumers import HANDLER as HANDOFFS
 from escalation.handoffs.domain import Times as HandoffTimes
-from escalation.handoffs.timers import EXPIRY as HANDOFF_EXPIRY
+from escalation.handoffs.timers import TIMERS as HANDOFF_TIMERS
 from escalation.metadata import METADATA
 from escalation.notifications import api as notifications
 from escalation.notifications.mailing import Mail
@@ -69,7 +69,7 @@ def build(settings: EscalationSettings) -> Service:
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
         consumes=("intake", "routing", "escalation", "feedback"),
         gather=timedelta(milliseconds=100),
-        timers=[*CLOCK_TIMERS, HANDOFF_EXPIRY, step_timer(handoff_times)],
+        timers=[*CLOCK_TIMERS, *HANDOFF_TIMERS, step_timer(handoff_times)],
         roles={
             "caller": caller([*HANDOFF_CALLS, *NOTIFICATION_CALLS, *ESCALATION_CALLS], settings.peers),
             "notifier": _notifier(own),

@@ -27,6 +27,7 @@ async def hear_receiver(tx: Transaction, outcome: CallOutcome) -> None:
         language=ticket.language,
         number=ticket.number,
         tier=handoff.receiver_tier or 1,
+        is_complete=handoff.package_completed_at is not None,
         name=_name_in(outcome.answer) if outcome.ok else "",
     )
     notice = Call(

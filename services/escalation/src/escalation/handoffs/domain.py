@@ -228,6 +228,7 @@ class Handoff:
     package: Package = field(default_factory=Package)
     package_due_at: datetime | None = None
     package_completed_at: datetime | None = None
+    package_reminded_at: datetime | None = None
     requested_at: datetime | None = None
     deadline: datetime | None = None
     expires_at: datetime | None = None
@@ -251,6 +252,13 @@ class Handoff:
     teaching_note: str = ""
     returned_by: UUID | None = None
     version: int = 1
+
+    @property
+    def owes_package(self) -> bool:
+        """Whether its package is still to come, and nobody was reminded of that."""
+        is_open = self.state in (State.REQUESTED, State.ACCEPTED)
+        owed = self.package_due_at is not None and self.package_completed_at is None
+        return is_open and owed and self.package_reminded_at is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,7 @@ from escalation.handoffs import store
 from escalation.handoffs.domain import Handoff, State
 
 EXPIRY_TIMER = "handoff_expiry"
+PACKAGE_TIMER = "handoff_package"
 RECEIVER_CALL = "handoff_receiver"
 NOTICE_CALL = "handoff_notice"
 
@@ -47,6 +48,18 @@ async def _keep_timers(tx: Transaction, moved: Sequence[Kept]) -> None:
     await set_timers(tx, EXPIRY_TIMER, due)
     over = [change.after.handoff_id for change in moved if _waits(change.before) and not _waits(change.after)]
     await clear_timers(tx, EXPIRY_TIMER, over)
+    owed = [
+        (change.after.handoff_id, change.after.version, change.after.package_due_at)
+        for change in moved
+        if _owes(change.after) and not _owes(change.before) and change.after.package_due_at is not None
+    ]
+    await set_timers(tx, PACKAGE_TIMER, owed)
+    settled = [change.after.handoff_id for change in moved if _owes(change.before) and not _owes(change.after)]
+    await clear_timers(tx, PACKAGE_TIMER, settled)
+
+
+def _owes(handoff: Handoff | None) -> bool:
+    return handoff is not None and handoff.owes_package
 
 
 def _waits(handoff: Handoff | None) -> bool:
