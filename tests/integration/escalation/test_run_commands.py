@@ -93,6 +93,25 @@ async def test_what_was_told_last_can_be_acknowledged(escalation: Escalation) ->
     assert (acked.status_code, acked.json()["state"]) == (200, "acknowledged")
 
 
+@pytest.mark.parametrize("helped", [True, False])
+async def test_a_run_that_ends_takes_back_what_it_asked_of_intake(escalation: Escalation, helped: bool) -> None:
+    """As long as the call has not left: nobody raises the priority of a ticket that needs it no more."""
+    ticket_id, _, _ = await owned(escalation)
+    await activated(escalation, steps=[{"action": "raise_priority"}], match={})
+    await post(escalation, f"/tickets/{ticket_id}/escalate", REASON)
+    await turn(escalation)
+    calls = "select 1 from outgoing_call where kind = 'raise_priority'"
+    assert len(await escalation.sql(calls)) == 1
+    if helped:
+        await escalation.own(ticket_id, await online(escalation, tier=2), tier=2)
+        await turn(escalation)
+    else:
+        run = await state(escalation, ticket_id)
+        await post(escalation, f"/escalations/{run['run_id']}/stop", if_match=f'"{run["version"]}"')
+    assert (await words(escalation, ticket_id))[-1] == ("completed" if helped else "stopped")
+    assert await escalation.sql(calls) == []
+
+
 async def test_steps_that_were_taken_show_no_address(escalation: Escalation) -> None:
     ticket_id, _, _ = await owned(escalation)
     steps = [

@@ -10,7 +10,7 @@ from contracts.escalation import EscalationLevelChanged
 from escalation.calendars.usecases import get_calendar, open_hours
 from escalation.escalations import store
 from escalation.escalations.domain import LIVE, Run, Trigger, raised_tier
-from escalation.escalations.keeping import Moved, keep
+from escalation.escalations.keeping import RAISE_PRIORITY, Moved, keep
 from escalation.escalations.policy import Action, Version
 from escalation.escalations.stepping import Fired, Look, advance, plain_time, told_targets
 from escalation.escalations.store import Level, Taken
@@ -23,9 +23,6 @@ from escalation.notifications.usecases import notify
 from escalation.sla.usecases import is_clock_open
 from escalation.tickets.domain import Ticket
 from escalation.tickets.usecases import lock_tickets
-
-RAISE_PRIORITY = "raise_priority"
-"""Kind of the calls that ask intake for a higher priority."""
 
 _LEVEL_REASONS = {
     Trigger.SLA: "breach",

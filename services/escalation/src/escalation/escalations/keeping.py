@@ -1,4 +1,4 @@
-"""Saving runs with all that follows from a change: their timer, what is told, alarms, and what need not be said."""
+"""Saving runs with all that follows from a change: their timer, what is told, alarms, and what is needless now."""
 
 import logging
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from opentelemetry import metrics
 
+from common.calls import cancel_calls
 from common.timers import clear_timers, set_timers
 from common.transaction import Origin, Transaction
 from contracts.envelope import subject_of
@@ -16,6 +17,8 @@ from escalation.escalations.domain import Run, RunState
 from escalation.notifications.usecases import cancel_notifications
 
 STEP_TIMER = "escalation_step"
+RAISE_PRIORITY = "raise_priority"
+"""Kind of the calls that ask intake for a higher priority."""
 
 _log = logging.getLogger(__name__)
 _alarms = metrics.get_meter("frontline.escalation").create_counter(
@@ -41,8 +44,9 @@ async def keep(tx: Transaction, moved: Sequence[Moved]) -> None:
     due = [(run.run_id, run.generation, run.due_at) for run in runs.values() if run.due_at is not None]
     await set_timers(tx, STEP_TIMER, sorted(due))
     await clear_timers(tx, STEP_TIMER, [run.run_id for run in runs.values() if run.due_at is None])
-    needless = (RunState.STOPPED, RunState.COMPLETED)
-    await cancel_notifications(tx, [run.run_id for run in runs.values() if run.state in needless])
+    needless = sorted(run.run_id for run in runs.values() if run.state in (RunState.STOPPED, RunState.COMPLETED))
+    await cancel_notifications(tx, needless)
+    await cancel_calls(tx, RAISE_PRIORITY, needless)
     for each in moved:
         if each.told:
             tx.add_events(subject_of("ticket", each.run.ticket_id), each.told, origin=each.origin)
