@@ -129,6 +129,30 @@ async def test_a_message_goes_to_the_ticket_with_its_attempts_recorded(escalatio
     assert told == ["notification.failed", "notification.sent"]
 
 
+async def test_a_message_that_was_cancelled_while_it_was_under_way_is_told_of_once(escalation: Escalation) -> None:
+    """What is told as failed for good is not sent after all."""
+    intake = Peer(hold=asyncio.Event(), answers=[problem(503, "unavailable")])
+    assert intake.hold is not None
+    message = wanted(Channel.MESSAGE)
+    assert message.run_id is not None
+    async with calling(escalation, intake):
+        await say(escalation, message)
+
+        async def inside() -> bool:
+            return intake.now_inside == 1
+
+        await eventually(inside)
+        async with escalation.begin() as tx:
+            await cancel_notifications(tx, [message.run_id])
+        assert await count(escalation.database, "outgoing_call") == 1
+        intake.hold.set()
+        item = await attempted(escalation, message.ticket_id, 1)
+        assert await count(escalation.database, "outgoing_call") == 0
+    assert (item["state"], item["attempts"][0]["fault"]) == ("cancelled", "unavailable")
+    [told] = await escalation.bodies(message.ticket_id, "notification")
+    assert (told.attempt, told.is_final) == (1, True)
+
+
 async def test_a_message_that_intake_refuses_has_failed(escalation: Escalation) -> None:
     intake = Peer(answers=[problem(409, "ticket_final")])
     async with calling(escalation, intake):

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.calls import Call, CallKind, CallOutcome, add_calls, cancel_calls
+from common.calls.store import delete_call
 from common.ids import new_id
 from common.transaction import Transaction
 from contracts.envelope import subject_of
@@ -53,7 +54,7 @@ async def notify(tx: Transaction, wanted: Sequence[NewNotification]) -> None:
 
 
 async def cancel_notifications(tx: Transaction, run_ids: Sequence[UUID]) -> None:
-    """Take back what these runs have not said yet; what is on its way still arrives, and is then told as sent."""
+    """Take back what these runs have not said yet; what is on its way may still arrive, and is then told as sent."""
     if run_ids:
         await cancel_calls(tx, CALL_KIND, await store.cancel_pending(tx, run_ids))
 
@@ -71,6 +72,10 @@ async def hear_message(tx: Transaction, outcome: CallOutcome) -> None:
     if notification is None or notification.state in (State.SENT, State.FAILED):
         return
     await _settle(tx, notification, Delivery(fault=outcome.fault), is_final=outcome.is_final)
+    if notification.state is State.CANCELLED and not outcome.is_final:
+        # It was under way when it was cancelled, so the call could not be taken back then. Now it can and must be, for
+        # this attempt is told as the last one.
+        await delete_call(tx, outcome.call.call_id)
 
 
 async def list_notifications(
