@@ -67,7 +67,7 @@ def build(settings: EscalationSettings) -> Service:
             ARRIVALS,
         ],
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
-        consumes=("intake", "routing", "escalation", "feedback"),
+        consumes=("intake", "routing", "escalation"),
         gather=timedelta(milliseconds=100),
         timers=[*CLOCK_TIMERS, *HANDOFF_TIMERS, step_timer(handoff_times)],
         roles={
