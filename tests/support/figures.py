@@ -1,8 +1,9 @@
 """What feedback's API says of the figures, held against the recount from the topics."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import combinations
 from typing import Any
 
 import httpx
@@ -69,6 +70,8 @@ async def assert_figures_equal(
         await _check_evidence(client, figure, period, mine)
         for by in (*SLICES, "clock") if figure == "sla_attainment" else SLICES:
             await _check_slices(client, figure, by, period, mine)
+        for one, other in combinations(SLICES, 2):
+            await _check_pair(client, figure, (one, other), period, mine)
     await _check_overview(client, "/v1/kpis", period, counted)
     for agent in sorted({each.agent for each in counted if each.agent}):
         theirs = [each for each in counted if each.agent == agent]
@@ -77,19 +80,52 @@ async def assert_figures_equal(
 
 
 async def _check_slices(
-    client: httpx.AsyncClient, figure: str, by: str, period: Mapping[str, str], mine: Sequence[Counted]
+    client: httpx.AsyncClient,
+    figure: str,
+    by: str,
+    period: Mapping[str, str],
+    mine: Sequence[Counted],
+    *,
+    with_evidence: bool = True,
 ) -> None:
     answer = await _get(client, f"/v1/kpis/{figure}", {**period, "by": by})
     _assert_numbers(figure, answer["total"], figure_of(figure, mine))
     expected: dict[str | None, list[Counted]] = defaultdict(list)
     for each in mine:
-        value: object = getattr(each, by)
-        expected[None if value is None else str(value)].append(each)
+        expected[_value(each, by)].append(each)
     shown = {each["value"]: each for each in answer["values"]}
     assert shown.keys() == expected.keys(), f"{figure} by {by}: {set(shown) ^ set(expected)}"
     for value, theirs in expected.items():
         _assert_numbers(f"{figure} by {by} {value}", shown[value], figure_of(figure, theirs))
-        await _check_evidence(client, figure, {**period, by: "none" if value is None else value}, theirs)
+        if with_evidence:
+            await _check_evidence(client, figure, {**period, by: _asked(value)}, theirs)
+
+
+async def _check_pair(
+    client: httpx.AsyncClient, figure: str, pair: tuple[str, str], period: Mapping[str, str], mine: Sequence[Counted]
+) -> None:
+    """Two slices together, at the values that most things have: each alone holds more than both."""
+    if not mine:
+        return
+    one, other = pair
+    [((first, second), _)] = Counter((_value(each, one), _value(each, other)) for each in mine).most_common(1)
+    narrowed = [each for each in mine if _value(each, one) == first]
+    await _check_slices(client, figure, other, {**period, one: _asked(first)}, narrowed, with_evidence=False)
+    both = [each for each in narrowed if _value(each, other) == second]
+    query = {**period, one: _asked(first), other: _asked(second)}
+    _assert_numbers(
+        f"{figure} {query}", (await _get(client, f"/v1/kpis/{figure}", query))["total"], figure_of(figure, both)
+    )
+    await _check_evidence(client, figure, query, both)
+
+
+def _value(counted: Counted, by: str) -> str | None:
+    value: object = getattr(counted, by)
+    return None if value is None else str(value)
+
+
+def _asked(value: str | None) -> str:
+    return "none" if value is None else value
 
 
 async def _check_overview(
@@ -121,8 +157,8 @@ async def _check_evidence(
     expected, found = {each.identity: each for each in mine}, {each.identity: each for each in shown}
     assert len(found) == len(shown), f"evidence of {figure} {query}: something stands there twice"
     assert found == expected, f"evidence of {figure} {query}: {_first_difference(found, expected)}"
-    moments = [each.at for each in shown]
-    assert moments == sorted(moments), f"evidence of {figure} {query}: not in the order of time"
+    orders = [each.order for each in shown]
+    assert orders == sorted(orders), f"evidence of {figure} {query}: not in the order of moment, ticket and key"
 
 
 def _first_difference(found: Mapping[Identity, Counted], expected: Mapping[Identity, Counted]) -> str:

@@ -19,6 +19,7 @@ from tests.support.eventually import eventually
 from tests.support.figures import assert_figures_equal
 from tests.support.recount import read_streams
 from tests.support.stack import PARTITIONS, Stack
+from tests.support.surveys import check_surveys
 from tests.support.topics import first_appearances, read_topic
 
 _SETTLE_S = 90.0
@@ -68,6 +69,8 @@ async def check_floor(stack: Stack, tally: Tally) -> None:
             assert_closed(event)
     check_owners(told["routing"])
     check_handoffs(told["escalation"], told["routing"])
+    async with stack.client("intake") as intake:
+        await check_surveys(intake, told)
     async with stack.client("feedback") as client:
         streams = await read_streams(stack.servers.kafka_bootstrap, stack.topics)
         await assert_figures_equal(client, streams, since=_SINCE, until=_UNTIL)

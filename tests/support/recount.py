@@ -79,6 +79,8 @@ async def read_streams(bootstrap: str, topics: Mapping[str, str]) -> dict[str, d
         topics: the topic's name by the service that publishes it.
     Returns:
         By service and the ticket's id.
+    Raises:
+        AssertionError: an event is missing in a stream.
     """
     return {service: await _read(bootstrap, topic) for service, topic in topics.items()}
 
@@ -96,12 +98,19 @@ async def _read(bootstrap: str, topic: str) -> dict[str, list[Told]]:
                 for record in records:
                     headers = {name: value.decode() for name, value in record.headers}
                     kind, _, ticket = headers["ce_subject"].partition("/")
-                    # The number counts from 1 without gaps: one that is not the next is a repeat.
-                    if kind == "ticket" and int(headers["ce_subjectseq"]) == len(streams[ticket]) + 1:
-                        streams[ticket].append(_told(headers, record.value))
+                    if kind == "ticket":
+                        _add(streams[ticket], headers, record.value)
     finally:
         await consumer.stop()
     return streams
+
+
+def _add(stream: list[Told], headers: Mapping[str, str], value: bytes | None) -> None:
+    """Append the next event of a stream, whose number counts from 1 without gaps: one that came already is a repeat."""
+    seq, due = int(headers["ce_subjectseq"]), len(stream) + 1
+    assert seq <= due, f"{headers['ce_source']} {headers['ce_subject']}: {seq} follows {due - 1}"
+    if seq == due:
+        stream.append(_told(headers, value))
 
 
 def _told(headers: Mapping[str, str], value: bytes | None) -> Told:

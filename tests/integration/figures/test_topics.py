@@ -7,6 +7,8 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+import pytest
+
 from common.backbone.consume import run_consumer
 from common.ids import new_id
 from common.transaction import Origin
@@ -63,6 +65,18 @@ async def test_every_figure_is_what_the_topics_say(figures: Figures, servers: Se
     assert all(any(totals[figure].values()) for figure in totals), totals
     middle = BEGIN + timedelta(minutes=30)
     await assert_figures_equal(figures.http, streams, since=middle, until=middle + timedelta(minutes=17))
+
+
+async def test_a_reader_notices_an_event_that_is_missing(servers: Servers, topic_prefix: str) -> None:
+    """A figure that both sides count without it would be equal, and wrong."""
+    kafka = kafka_settings(servers, topic_prefix)
+    topic = topic_name("intake", topic_prefix)
+    await create_topics(kafka, [topic])
+    [(ticket_id, story)] = _stories(1).items()
+    events = as_events(story, ticket_id)["intake"]
+    await publish_streams(kafka.bootstrap, topic, [events[:1] + events[2:]], seed=7)
+    with pytest.raises(AssertionError, match="3 follows 1"):
+        await read_streams(servers.kafka_bootstrap, {"intake": topic})
 
 
 async def test_topics_that_race_for_new_tickets_lose_nothing(figures: Figures) -> None:

@@ -3,12 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.intake import TicketResolved
+from contracts.registry import decode_body
 from contracts.routing import AssignmentAssigned, AssignmentUnassigned
 from feedback.ownership.domain import Intervals, OwnershipInterval, follow, owner_at, share_out
+from tests.support.stories import Teller, as_events, chance
+from tests.support.surveys import check_shares
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TIMES = st.integers(0, 10**6)
@@ -106,3 +111,27 @@ def test_events_make_intervals_and_repeats_change_nothing() -> None:
     assert [(each.agent_tier, each.ended_at, each.end_reason) for each in intervals] == [(2, after(5), "resolved")]
     assert follow(intervals, ended, at=after(6)) == intervals
     assert follow((), ended, at=NOON) == ()
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_an_independent_reader_of_the_topics_shares_alike(seed: int) -> None:
+    """From routing's stream alone, up to some moment; and it sees where a tenth of a share is somebody else's."""
+    events = as_events(Teller(choice=chance(seed)).tell(TICKET), TICKET)
+    intervals: Intervals = ()
+    for event in events["routing"]:
+        body = decode_body(event)
+        assert body is not None
+        intervals = follow(intervals, body, at=event.time)
+    for event in events["intake"]:
+        body = decode_body(event)
+        if not isinstance(body, TicketResolved):
+            continue
+        shares = [msgspec.to_builtins(each) for each in share_out(intervals, until=event.time)]
+        answer = {"survey_id": "s", "resolution_seq": body.resolution_seq, "attribution": shares}
+        assert check_shares(answer, events["intake"], events["routing"])
+        if shares:
+            moved = {"agent_id": str(UUID(int=77)), "share": shares[0]["share"] * 0.1}
+            wrong = [{**shares[0], "share": shares[0]["share"] * 0.9}, *shares[1:], moved]
+            with pytest.raises(AssertionError):
+                check_shares({**answer, "attribution": wrong}, events["intake"], events["routing"])
