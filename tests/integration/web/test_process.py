@@ -14,10 +14,14 @@ import httpx
 import pytest
 
 from common.clock import SystemClock
+from common.ids import new_id
 from common.lifecycle import spawn
 from common.web.clients import create_key
+from contracts.topics import TOPICS, topic_name
+from tests.support.backbone import create_topics, kafka_settings
 from tests.support.eventually import eventually
 from tests.support.ports import free_ports
+from tests.support.servers import Servers
 
 _LIMIT_S = 30
 
@@ -42,10 +46,13 @@ def environment(empty_database: str, tmp_path: Path) -> dict[str, str]:
     }
 
 
-async def start(environment: Mapping[str, str], *arguments: str) -> Process:
-    """Start `python -m tests.support.notes` with these arguments."""
+NOTES = "tests.support.notes"
+
+
+async def start(environment: Mapping[str, str], *arguments: str, module: str = NOTES) -> Process:
+    """Start a service with these arguments."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.notes", *arguments, env=dict(environment), stdout=PIPE, stderr=PIPE
+        sys.executable, "-m", module, *arguments, env=dict(environment), stdout=PIPE, stderr=PIPE
     )
 
 
@@ -56,15 +63,15 @@ async def finish(process: Process) -> tuple[int | None, str, str]:
     return process.returncode, output.decode(), errors.decode()
 
 
-async def run(environment: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:
+async def run(environment: Mapping[str, str], *arguments: str, module: str = NOTES) -> tuple[int | None, str, str]:
     """Start and finish."""
-    return await finish(await start(environment, *arguments))
+    return await finish(await start(environment, *arguments, module=module))
 
 
 @asynccontextmanager
-async def running(environment: Mapping[str, str], *arguments: str) -> AsyncGenerator[Process]:
+async def running(environment: Mapping[str, str], *arguments: str, module: str = NOTES) -> AsyncGenerator[Process]:
     """A process that is killed at the end of a test, if it still runs."""
-    process = await start(environment, *arguments)
+    process = await start(environment, *arguments, module=module)
     try:
         yield process
     finally:
@@ -210,6 +217,40 @@ async def test_a_database_that_is_away_is_waited_for(environment: dict[str, str]
     # By the route's pattern, never by the concrete path: that would be a series for each ticket.
     assert 'http_server_request_duration_seconds_count{http_request_method="GET"' in metrics
     assert 'http_route="/v1/notes/next"' in metrics
+
+
+@pytest.mark.parametrize("role", ["relay", "consumer"])
+async def test_a_worker_is_not_ready_before_it_has_reached_kafka(environment: dict[str, str], role: str) -> None:
+    """A release that cannot reach Kafka must not take the place of one that can."""
+    assert (await run(environment, "migrate", module="routing"))[0] == 0
+    worker = running(environment, "worker", "--roles", role, module="routing")
+    async with worker as process, admin_of(environment) as admin:
+        await wait_for_page(admin, "/startupz", 200)
+        answer = await admin.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"reason": f"not at work yet: {role}"})
+        assert (await admin.get("/livez")).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        code, _, errors = await finish(process)
+    assert code == 0, errors
+
+
+async def test_a_worker_is_ready_when_it_has_reached_kafka(environment: dict[str, str], servers: Servers) -> None:
+    assert (await run(environment, "migrate", module="routing"))[0] == 0
+    prefix = f"ready{new_id().hex[-8:]}."
+    kafka = kafka_settings(servers, prefix)
+    await create_topics(kafka, [topic_name(service, prefix) for service in TOPICS])
+    reached = {
+        **environment,
+        "FRONTLINE_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
+        "FRONTLINE_KAFKA_TOPIC_PREFIX": prefix,
+        "FRONTLINE_KAFKA_PARTITIONS": str(kafka.partitions),
+    }
+    worker = running(reached, "worker", "--roles", "relay,consumer", module="routing")
+    async with worker as process, admin_of(reached) as admin:
+        await wait_for_page(admin, "/readyz", 200)
+        process.send_signal(signal.SIGTERM)
+        code, _, errors = await finish(process)
+    assert code == 0, errors
 
 
 async def test_a_stop_while_waiting_for_the_database(environment: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 /livez    the event loop answers and every task's heartbeat turns; it asks no server
 /startupz start-up checks are done and every task was started
-/readyz   started, not draining, and the database answers, or did a moment ago
+/readyz   started, not draining, the database answers or did a moment ago, and whoever needs Kafka has reached it once
 /metrics  for Prometheus
 """
 
@@ -92,6 +92,8 @@ class AdminApp:
             return _state(503, reason="starting")
         if self._life.draining.is_set():
             return _state(503, reason="draining")
+        if self._life.unready:
+            return _state(503, reason=f"not at work yet: {', '.join(sorted(self._life.unready))}")
         try:
             await self._ping()
         except (Misconfigured, Unavailable) as away:

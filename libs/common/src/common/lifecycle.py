@@ -36,10 +36,14 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Pulse:
-    """What a task is given: it calls `beat` at every turn and returns soon after `stopping` is set."""
+    """What a task is given: it calls `beat` at every turn and returns soon after `stopping` is set.
+
+    `ready` is called once it can do its work, by tasks that say so.
+    """
 
     beat: Callable[[], None]
     stopping: asyncio.Event
+    ready: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +52,14 @@ class Task:
 
     Attributes:
         beats: False where it has no turns of its own, as a server has none; then it counts as alive while it runs.
+        says_ready: the process is not ready before this task has said once that it can do its work.
     """
 
     name: str
     run: Callable[[Pulse], Awaitable[None]]
     stage: Stage = Stage.EDGE
     beats: bool = True
+    says_ready: bool = False
 
 
 class TaskEnded(RuntimeError):
@@ -88,6 +94,7 @@ class Life:
     Attributes:
         started: every task has been started and start-up checks are done.
         draining: a stop was asked for; readiness ends here.
+        unready: names of tasks that have yet to say that they can do their work.
     """
 
     clock: Clock
@@ -95,6 +102,7 @@ class Life:
     heartbeat_timeout: timedelta
     started: bool = False
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    unready: set[str] = field(default_factory=set[str])
     _beats: dict[str, float] = field(default_factory=dict[str, float])
 
     def late(self) -> list[str]:
@@ -123,6 +131,7 @@ class Life:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._ask_to_stop, number)
         stops = {stage: asyncio.Event() for stage in Stage}
+        self.unready = {task.name for task in tasks if task.says_ready}
         async with asyncio.TaskGroup() as group:
             preparing = spawn(group, prepare(), name="prepare")
             stop_asked = spawn(group, self.draining.wait(), name="signals")
@@ -146,7 +155,7 @@ class Life:
 
         if task.beats:
             beat()
-        await task.run(Pulse(beat=beat, stopping=stopping))
+        await task.run(Pulse(beat=beat, stopping=stopping, ready=lambda: self.unready.discard(task.name)))
         self._beats.pop(task.name, None)
         if not stopping.is_set():
             raise TaskEnded(f"{task.name} ended by itself")

@@ -143,6 +143,7 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
             bootstrap=kafka.bootstrap_mode,
             beat=pulse.beat,
             stop=pulse.stopping,
+            ready=pulse.ready,
             gather=service.gather,
         )
 
@@ -156,7 +157,9 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
     async def relay(pulse: Pulse) -> None:
         from common.backbone.relay import run_relay
 
-        await run_relay(database=database, kafka=kafka, service=name, beat=pulse.beat, stop=pulse.stopping)
+        await run_relay(
+            database=database, kafka=kafka, service=name, beat=pulse.beat, stop=pulse.stopping, ready=pulse.ready
+        )
 
     async def fire_timers(pulse: Pulse) -> None:
 
@@ -176,10 +179,10 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
 
     match role:
         case "consumer":
-            tasks = [Task(name="consumer", run=consume), Task(name="redrive", run=redrive)]
+            tasks = [Task(name="consumer", run=consume, says_ready=True), Task(name="redrive", run=redrive)]
             return tasks if service.consumes else []
         case "relay":
-            return [Task(name="relay", run=relay, stage=Stage.OUTLET)]
+            return [Task(name="relay", run=relay, stage=Stage.OUTLET, says_ready=True)]
         case "timers":
             return [Task(name="timers", run=fire_timers)]
         case _:

@@ -57,6 +57,7 @@ async def run_consumer(
     handlers: Sequence[Handler],
     beat: Callable[[], None],
     stop: asyncio.Event,
+    ready: Callable[[], None] = lambda: None,
     bootstrap: bool = False,
     gather: timedelta = timedelta(0),
 ) -> None:
@@ -66,6 +67,7 @@ async def run_consumer(
 
     Args:
         sources: producing services, for instance ("intake",).
+        ready: called whenever the group was joined.
         bootstrap: what this service has never read yet begins at the retention edge: subjects may begin with a
             number above 1 there, for ever. Partitions that it knows keep the mode that they began in.
         gather: how long records may gather before they are read.
@@ -80,7 +82,9 @@ async def run_consumer(
 
     async def open_log() -> IncomingLog:
         group = f"{kafka.topic_prefix}{service}"
-        return await open_incoming(kafka, producers.keys(), group=group, gather=gather)
+        log = await open_incoming(kafka, producers.keys(), group=group, gather=gather)
+        ready()
+        return log
 
     await consume_events(open_log, applier, producers=producers, bootstrap=bootstrap, beat=beat, stop=stop)
 

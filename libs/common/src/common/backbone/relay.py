@@ -55,12 +55,20 @@ class LeaseLost(Exception):
 
 
 async def run_relay(
-    *, database: Database, kafka: KafkaSettings, service: str, beat: Callable[[], None], stop: asyncio.Event
+    *,
+    database: Database,
+    kafka: KafkaSettings,
+    service: str,
+    beat: Callable[[], None],
+    stop: asyncio.Event,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Publish this service's events until `stop` is set, then drain what is on its way.
 
     An absent Kafka or database is waited for. Several processes may run it: one owns each shard at a time.
 
+    Args:
+        ready: called whenever Kafka and the database were reached.
     Raises:
         SendFailed: five sessions in a row failed although Kafka answered; the process should start anew.
         Misconfigured: the topic is absent or has another number of partitions.
@@ -70,10 +78,12 @@ async def run_relay(
     async def open_session() -> tuple[OutboxStore, OutgoingLog]:
         store = await open_outbox_store(database)
         try:
-            return store, await open_outgoing(kafka, topic)
+            log = await open_outgoing(kafka, topic)
         except BaseException:
             await store.close()
             raise
+        ready()
+        return store, log
 
     bell = database.bells.listen(OUTBOX)
     await relay_events(open_session, clock=database.clock, bell=bell, beat=beat, stop=stop)
