@@ -7,12 +7,17 @@ from contextlib import ExitStack
 _BELOW_EPHEMERAL = range(20_000, 30_000)
 """A port from the range that the system gives to the near ends of connections may be taken before we listen on it."""
 
+_given: set[int] = set()
+"""None is given twice: between being given and being listened on it would seem free."""
+
 
 def free_ports(count: int) -> list[int]:
     """Free ports of the loopback address, all different, and none that an outgoing connection may take meanwhile."""
     found: list[int] = []
     with ExitStack() as held:
         for port in random.sample(_BELOW_EPHEMERAL, len(_BELOW_EPHEMERAL)):
+            if port in _given:
+                continue
             one = held.enter_context(socket.socket())
             try:
                 one.bind(("127.0.0.1", port))
@@ -20,5 +25,6 @@ def free_ports(count: int) -> list[int]:
                 continue
             found.append(port)
             if len(found) == count:
+                _given.update(found)
                 return found
     raise RuntimeError(f"no {count} ports are free between {_BELOW_EPHEMERAL[0]} and {_BELOW_EPHEMERAL[-1]}")
