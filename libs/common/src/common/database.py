@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 from sqlalchemy import URL, event, make_url
@@ -23,6 +23,7 @@ from common.clock import Clock
 from common.errors import Misconfigured, Unavailable
 from common.outbox import flush_events
 from common.settings import DatabaseSettings
+from common.statement import driver_of
 from common.transaction import Origin, Transaction
 
 _log = logging.getLogger(__name__)
@@ -129,6 +130,17 @@ class Database:
                 # A read has nothing to lose: its connection may be gone by now, after a time-out within a statement.
                 await _roll_back(connection, driver)
 
+    @asynccontextmanager
+    async def look(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection for queries that stand alone: outside a transaction, which saves its beginning and its end.
+
+        Raises:
+            Unavailable: the database is away or too slow; repeat.
+        """
+        with foreign_errors():
+            async with self._connected() as connection:
+                yield connection
+
     async def connect_raw(self) -> asyncpg.Connection:
         """A driver connection of its own, outside the pool; the caller closes it. Only the relay needs this.
 
@@ -194,9 +206,7 @@ def read_url(settings: DatabaseSettings) -> URL:
 @asynccontextmanager
 async def _begun(connection: AsyncConnection, begin: str) -> AsyncGenerator[asyncpg.Connection]:
     """A transaction on a pooled connection, to be committed by the caller; an exception rolls it back."""
-    # As `get_raw_connection` does it, but without its greenlet: a connection that was just checked out is there.
-    assert connection.sync_connection is not None
-    driver = cast("asyncpg.Connection", connection.sync_connection.connection.driver_connection)
+    driver = driver_of(connection)
     try:
         await driver.execute(begin)
         yield driver

@@ -68,7 +68,7 @@ def build(settings: EscalationSettings) -> Service:
         ],
         # Its own topic too: clocks and runs are folds over all that is told of a ticket, whoever tells it.
         consumes=("intake", "routing", "escalation"),
-        gather=timedelta(milliseconds=100),
+        gather=timedelta(milliseconds=200),
         timers=[*CLOCK_TIMERS, *HANDOFF_TIMERS, step_timer(handoff_times)],
         roles={
             "caller": caller([*HANDOFF_CALLS, *NOTIFICATION_CALLS, *ESCALATION_CALLS], settings.peers),

@@ -43,7 +43,7 @@ def build(settings: FeedbackSettings) -> Service:
         handlers=[OWNERSHIP, SURVEYS, FOLLOWUPS, FIGURES],
         # Its own topic too: figures are computed from what the topics say, whoever says it.
         consumes=("intake", "routing", "escalation", "feedback"),
-        gather=timedelta(milliseconds=200),
+        gather=timedelta(milliseconds=500),
         timers=list_timers(public_url=settings.feedback.public_url),
         periodic=FIGURES_PERIODIC,
         roles={"caller": caller(CALLS, settings.peers)},

@@ -35,7 +35,7 @@ def build(settings: IntakeSettings) -> Service:
         ],
         handlers=[told_handler(windows.reopen)],
         consumes=PRODUCERS,
-        gather=timedelta(milliseconds=25),
+        gather=timedelta(milliseconds=50),
         timers=list_timers(windows),
         periodic=list_periodic(windows),
     )

@@ -32,6 +32,9 @@ _MAX_IN_FLIGHT = 6_000
 """Rows read and not yet deleted, so that a partition that is stuck cannot fill the memory."""
 _POLL_S = (0.006, 0.05)
 """Shortest and longest pause between reads that find nothing; doubled each time."""
+_GATHER_S = 0.004
+"""Between being woken and the look. What a process has committed is often followed at once, as an enqueued ticket is by
+its assignment: together they cost one batch, apart the second waits until the first is acknowledged."""
 _RENEW_S = 1.5
 _LEASE_MARGIN_S = 1.0
 _WATCHDOG_S = 15.0
@@ -260,12 +263,13 @@ class Session:
             raise SendFailed(f"not acknowledged within {_WATCHDOG_S} s")
 
     async def _wait(self, pause_s: float) -> None:
-        """Until the pause is over, or there may be something to do before its end."""
+        """Until the pause is over, or a moment after there may be something to do."""
         try:
             async with asyncio.timeout(pause_s):
                 await self._wake.wait()
         except TimeoutError:
             return
+        await asyncio.sleep(_GATHER_S)
 
     async def _keep_house(self) -> None:
         """Before and behind what may be slow the lease is looked after: a step that outlasts it must not go unseen."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import Conflict, NotFound
+from common.statement import Statement
 from routing.agents.domain import Agent, Load, Skill
 from routing.agents.tables import agent as agent_table
 from routing.agents.tables import skill as skill_table
@@ -51,7 +52,7 @@ _SAVE_SKILL = text("""
 """)
 _DROP_SKILLS = text("delete from agent_skill where agent_id = :agent_id and skill <> all(cast(:skills as text[]))")
 
-_CHANGE_LOADS = text("""
+_CHANGE_LOADS = Statement("""
     with change as (
         select * from unnest(
             cast(:ids as uuid[]), cast(:quarters as integer[]), cast(:offers as integer[]),
@@ -68,7 +69,7 @@ _CHANGE_LOADS = text("""
      where a.agent_id = c.agent_id
 """)
 
-_TAKE_CAPACITY = text("""
+_TAKE_CAPACITY = Statement("""
     with wish as (
         select * from unnest(
             cast(:ids as uuid[]), cast(:facts_versions as bigint[]), cast(:quarters as integer[]),
@@ -209,7 +210,7 @@ async def change_loads(connection: AsyncConnection, changes: Mapping[UUID, Load]
         "offers": [changes[each].offers for each in ids],
         "taken": [changes[each].taken_at for each in ids],
     }
-    await connection.execute(_CHANGE_LOADS, values)
+    await _CHANGE_LOADS.fetch(connection, values)
 
 
 async def take_capacity(
@@ -228,7 +229,7 @@ async def take_capacity(
         "offers": [wishes[each].offers for each in ids],
         "taken": [wishes[each].taken_at for each in ids],
     }
-    return set((await connection.execute(_TAKE_CAPACITY, values)).scalars())
+    return {row["agent_id"] for row in await _TAKE_CAPACITY.fetch(connection, values)}
 
 
 async def add_skill(connection: AsyncConnection, skill: Skill) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.statement import Statement
 from routing.pools.domain import Input, InputKind, Lease
 from routing.pools.tables import routing_input
 
@@ -19,7 +20,7 @@ _CLAIM = text("""
     returning epoch
 """)
 
-_FENCE = text("""
+_FENCE = Statement("""
     update routing_pool
        set batch = batch + :step, expires_at = clock_timestamp() + :life
      where pool = :pool and epoch = :epoch
@@ -30,17 +31,22 @@ _RELEASE = text("""
     update routing_pool set expires_at = clock_timestamp() where pool = :pool and epoch = :epoch
 """)
 
-_ADD_INPUTS = text("""
+_ADD_INPUTS = Statement("""
     insert into routing_input (pool, kind, subject_id)
-    select :pool, :kind, subject_id from unnest(cast(:subject_ids as uuid[])) as subject_id
+    select cast(:pool as text), cast(:kind as text), subject_id from unnest(cast(:subject_ids as uuid[])) as subject_id
 """)
 
-_MOVE_INPUTS = text("""
+_LIST_INPUTS = Statement(f"""
+    select id, kind, subject_id from {routing_input.name} where pool = :pool order by id limit :limit
+""")  # noqa: S608 - own names
+
+_MOVE_INPUTS = Statement("""
     with gone as (
         delete from routing_input where id = any(cast(:ids as bigint[])) returning id
     )
     insert into routing_log (pool, batch, epoch, decided_at, inputs, packed)
-    select :pool, :batch, :epoch, :at, (select count(*) from gone), :packed
+    select cast(:pool as text), cast(:batch as bigint), cast(:epoch as bigint), cast(:at as timestamptz),
+      (select count(*) from gone), cast(:packed as bytea)
 """)
 
 _TRIM_LOG = text("""
@@ -69,8 +75,9 @@ async def fence(connection: AsyncConnection, lease: Lease, *, life: timedelta, s
     Returns:
         The batch number, or None where the epoch is no longer this lease's.
     """
-    found = await connection.execute(_FENCE, {"pool": lease.pool, "epoch": lease.epoch, "life": life, "step": step})
-    return found.scalar_one_or_none()
+    values = {"pool": lease.pool, "epoch": lease.epoch, "life": life, "step": step}
+    batches: list[int] = [row["batch"] for row in await _FENCE.fetch(connection, values)]
+    return batches[0] if batches else None
 
 
 async def release_lease(connection: AsyncConnection, lease: Lease) -> None:
@@ -80,15 +87,13 @@ async def release_lease(connection: AsyncConnection, lease: Lease) -> None:
 
 async def add_inputs(connection: AsyncConnection, pool: str, kind: InputKind, subject_ids: Sequence[UUID]) -> None:
     """One row for each subject, in the order given."""
-    await connection.execute(_ADD_INPUTS, {"pool": pool, "kind": kind.value, "subject_ids": list(subject_ids)})
+    await _ADD_INPUTS.fetch(connection, {"pool": pool, "kind": kind.value, "subject_ids": list(subject_ids)})
 
 
 async def list_inputs(connection: AsyncConnection, pool: str, *, limit: int) -> list[Input]:
     """What is present now, lowest id first. A lower id may appear later, so there is no position to remember."""
-    rows = routing_input.c
-    statement = select(rows.id, rows.kind, rows.subject_id).where(rows.pool == pool).order_by(rows.id).limit(limit)
-    found = await connection.execute(statement)
-    return [Input(id=row.id, kind=InputKind(row.kind), subject_id=row.subject_id) for row in found]
+    found = await _LIST_INPUTS.fetch(connection, {"pool": pool, "limit": limit})
+    return [Input(id=row["id"], kind=InputKind(row["kind"]), subject_id=row["subject_id"]) for row in found]
 
 
 async def move_inputs(
@@ -96,7 +101,7 @@ async def move_inputs(
 ) -> None:
     """Delete the inputs and write what the engine was given for them as one row of the log."""
     values = {"ids": list(ids), "pool": lease.pool, "batch": batch, "epoch": lease.epoch, "at": at, "packed": packed}
-    await connection.execute(_MOVE_INPUTS, values)
+    await _MOVE_INPUTS.fetch(connection, values)
 
 
 async def trim_log(connection: AsyncConnection, *, before: datetime, limit: int) -> int:

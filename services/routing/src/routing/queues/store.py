@@ -1,27 +1,31 @@
 """All SQL of the desks."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import Conflict, NotFound
+from common.statement import Statement
 from contracts.words import SkillNeed
 from routing.queues.domain import Queue
 from routing.queues.tables import queue as queue_table
 
 _COLUMNS = tuple(each.name for each in fields(Queue))
 
+_LIST = Statement(f"""
+    select {", ".join(_COLUMNS)} from queue order by catch_all, priority, queue_id
+""")  # noqa: S608 - own names
+
 
 async def list_queues(connection: AsyncConnection) -> list[Queue]:
     """All desks in the order in which they are asked."""
-    order = (queue_table.c.catch_all, queue_table.c.priority, queue_table.c.queue_id)
-    found = await connection.execute(select(queue_table).order_by(*order))
-    return [_queue(row) for row in found.mappings()]
+    return [_queue(dict(row)) for row in await _LIST.fetch(connection, {})]
 
 
 async def get_queue(connection: AsyncConnection, queue_id: UUID, *, lock: bool = False) -> Queue:
@@ -65,7 +69,7 @@ async def save_queue(connection: AsyncConnection, queue: Queue) -> None:
         raise Conflict("there is a queue of this name", code="queue_exists") from taken
 
 
-def _queue(row: RowMapping) -> Queue:
+def _queue(row: Mapping[Any, Any]) -> Queue:
     values: dict[str, Any] = dict(row)
     values["required_skills"] = tuple(msgspec.convert(values["required_skills"], list[SkillNeed]))
     values["primary_teams"] = tuple(values["primary_teams"])

@@ -141,7 +141,7 @@ class Decider:
         assert lease is not None, "start first"
         assert memory is not None, "start first"
         now = to_micros(self._database.clock.now())
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             inputs = await list_inputs(connection, self._pool, limit=_INPUTS_AT_ONCE)
             await memory.refresh(connection, inputs, now)
         decisions = memory.decide(now)

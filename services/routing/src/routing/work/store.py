@@ -10,6 +10,7 @@ from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.errors import NotFound
+from common.statement import Statement
 from contracts.words import SkillNeed
 from routing.work.item import ASSIGNED, OFFERED, Assignment, Offer, Work, WorkItem
 from routing.work.tables import assignment as assignment_table
@@ -60,10 +61,10 @@ def _upsert(table: Table) -> str:
 _ASSIGNMENT = ", ".join(column.name for column in assignment_table.columns)
 _OFFER = ", ".join(column.name for column in offer_table.columns)
 
-_READ = text(f"{_OWN} where {_OWN_IDS} union all {_HANDOFF} where {_HANDOFF_IDS}")
-_LOCK = text(_locking("for update"))
-_LOCK_FREE = text(_locking("for update skip locked"))
-_LOCK_HANDOFFS_OF = text(f"{_HANDOFF} where {_OWN_IDS} and w.state <> 'done' order by w.handoff_id for update")
+_READ = Statement(f"{_OWN} where {_OWN_IDS} union all {_HANDOFF} where {_HANDOFF_IDS}")
+_LOCK = Statement(_locking("for update"))
+_LOCK_FREE = Statement(_locking("for update skip locked"))
+_LOCK_HANDOFFS_OF = Statement(f"{_HANDOFF} where {_OWN_IDS} and w.state <> 'done' order by w.handoff_id for update")
 _FIND_HANDOFF_OF = text("select handoff_id from handoff_item where ticket_id = :ticket_id and state <> 'done'")
 _QUEUED = text(
     f"""
@@ -83,8 +84,10 @@ _FIRST_IN_QUEUE = text(
      order by w.deadline, w.ticket_id limit :limit
     """
 )
-_ACTIVE = text(f"select {_ASSIGNMENT} from assignment where ended_at is null and ticket_id = any(cast(:ids as uuid[]))")
-_OPEN = text(f"""
+_ACTIVE = Statement(
+    f"select {_ASSIGNMENT} from assignment where ended_at is null and ticket_id = any(cast(:ids as uuid[]))"
+)
+_OPEN = Statement(f"""
     select {_OFFER} from offer
      where state = 'open' and handoff_id is null and ticket_id = any(cast(:ids as uuid[]))
     union all
@@ -100,17 +103,17 @@ _OFFERED_TO = text("""
      where agent_id = :agent_id and state = 'open' order by work_id
 """)
 
-_SAVE_OWN = text(_upsert(work_item_table))
-_SAVE_HANDOFFS = text(_upsert(handoff_item_table))
+_SAVE_OWN = Statement(_upsert(work_item_table))
+_SAVE_HANDOFFS = Statement(_upsert(handoff_item_table))
 # Those that end come first, so that the index on active ones never sees two.
-_SAVE_ASSIGNMENTS = text(f"""
+_SAVE_ASSIGNMENTS = Statement(f"""
     insert into assignment ({_ASSIGNMENT})
     select {_ASSIGNMENT} from jsonb_populate_recordset(null::assignment, cast(:rows as jsonb))
      order by ended_at nulls last, assignment_id
     on conflict (assignment_id) do update
        set quarters = excluded.quarters, ended_at = excluded.ended_at, end_reason = excluded.end_reason
 """)
-_SAVE_OFFERS = text(f"""
+_SAVE_OFFERS = Statement(f"""
     insert into offer ({_OFFER})
     select {_OFFER} from jsonb_populate_recordset(null::offer, cast(:rows as jsonb))
      order by ended_at nulls last, offer_id
@@ -142,9 +145,10 @@ _VIOLATIONS = text("""
 """)
 
 
-_ADD_DECISIONS = text("""
+_ADD_DECISIONS = Statement("""
     insert into decision (decision_id, ticket_id, handoff_id, agent_id, pool, epoch, batch, decided_at, packed)
-    select decision_id, ticket_id, handoff_id, agent_id, :pool, :epoch, :batch, decided_at, packed
+    select decision_id, ticket_id, handoff_id, agent_id, cast(:pool as text), cast(:epoch as bigint),
+           cast(:batch as bigint), decided_at, packed
       from unnest(
           cast(:decision_id as uuid[]), cast(:ticket_id as uuid[]), cast(:handoff_id as uuid[]),
           cast(:agent_id as uuid[]), cast(:decided_at as timestamptz[]), cast(:packed as bytea[])
@@ -180,7 +184,7 @@ async def lock_works(
     """
     if not ids:
         return {}
-    found = await connection.execute(_LOCK_FREE if skip_locked else _LOCK, {"ids": list(ids)})
+    found = await (_LOCK_FREE if skip_locked else _LOCK).fetch(connection, {"ids": list(ids)})
     return await _complete(connection, [_item(row) for row in found])
 
 
@@ -191,7 +195,7 @@ async def lock_handoffs_of(connection: AsyncConnection, ticket_ids: Sequence[UUI
     """
     if not ticket_ids:
         return {}
-    found = await connection.execute(_LOCK_HANDOFFS_OF, {"ids": list(ticket_ids)})
+    found = await _LOCK_HANDOFFS_OF.fetch(connection, {"ids": list(ticket_ids)})
     return await _complete(connection, [_item(row) for row in found])
 
 
@@ -215,13 +219,13 @@ async def lock_work(connection: AsyncConnection, ticket_id: UUID) -> Work:
 
 async def read_works(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Work]:
     """Those of the given works that exist, as they are now."""
-    found = await connection.execute(_READ, {"ids": list(ids)})
+    found = await _READ.fetch(connection, {"ids": list(ids)})
     return await _complete(connection, [_item(row) for row in found])
 
 
 async def list_items(connection: AsyncConnection, ids: Sequence[UUID]) -> list[WorkItem]:
     """Work items without their owners."""
-    found = await connection.execute(_READ, {"ids": list(ids)})
+    found = await _READ.fetch(connection, {"ids": list(ids)})
     return [_item(row) for row in found]
 
 
@@ -282,7 +286,7 @@ async def save_works(connection: AsyncConnection, before: Mapping[UUID, Work], a
         (_SAVE_OFFERS, offers),
     ):
         if rows:
-            await connection.execute(statement, {"rows": msgspec.json.encode(rows).decode()})
+            await statement.fetch(connection, {"rows": msgspec.json.encode(rows).decode()})
 
 
 async def add_decisions(
@@ -292,7 +296,7 @@ async def add_decisions(
     if not rows:
         return
     values = {name: list(column) for name, column in zip(DecisionRow._fields, zip(*rows, strict=True), strict=True)}
-    await connection.execute(_ADD_DECISIONS, {**values, "pool": pool, "epoch": epoch, "batch": batch})
+    await _ADD_DECISIONS.fetch(connection, {**values, "pool": pool, "epoch": epoch, "batch": batch})
 
 
 async def count_violations(connection: AsyncConnection) -> dict[str, int]:
@@ -312,11 +316,11 @@ async def _complete(connection: AsyncConnection, items: Sequence[WorkItem]) -> d
     assignments: dict[UUID, Assignment] = {}
     offers: dict[UUID, Offer] = {}
     if assigned:
-        for row in (await connection.execute(_ACTIVE, {"ids": assigned})).mappings():
-            assignments[row["ticket_id"]] = Assignment(**row)
+        for row in await _ACTIVE.fetch(connection, {"ids": assigned}):
+            assignments[row["ticket_id"]] = Assignment(**dict(row))
     if offered:
-        for row in (await connection.execute(_OPEN, {"ids": offered})).mappings():
-            offer = Offer(**row)
+        for row in await _OPEN.fetch(connection, {"ids": offered}):
+            offer = Offer(**dict(row))
             offers[offer.work_id] = offer
     # Only a ticket's own work is ever assigned, and it has the ticket's id.
     return {
@@ -325,7 +329,7 @@ async def _complete(connection: AsyncConnection, items: Sequence[WorkItem]) -> d
     }
 
 
-def _item(row: Sequence[Any]) -> WorkItem:
+def _item(row: Iterable[Any]) -> WorkItem:
     values = dict(zip(_FIELDS, row, strict=True))
     values["needs"] = _decode_needs(values["needs"])
     values["excluded"] = _decode_excluded(values["excluded"])
