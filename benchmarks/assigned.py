@@ -74,7 +74,7 @@ async def run(seconds: int, runs: int) -> None:
     with servers_for_tests() as servers, tempfile.TemporaryDirectory() as folder:
         async with running_stack(servers, Path(folder)) as stack:
             await open_directory(stack, agents=40, max_weight=1000)
-            await measure(stack, 3)
+            await measure(stack, seconds)
             waits = [sorted(await measure(stack, seconds)) for _ in range(runs)]
     what = f"accepted to assigned, {RATE_PER_S} tickets/s"
     for quantile, bar in ((0.5, 60.0), (0.99, 250.0)):

@@ -278,6 +278,9 @@ def _connect_arguments(settings: DatabaseSettings, application_name: str) -> dic
             "timezone": "UTC",
             # Our statements are short; compiling them costs more than running them.
             "jit": "off",
+            # Plans are kept, and those that were made while a table was small must not be to read all of it. With the
+            # usual cost of a page, meant for disks that turn, they are.
+            "random_page_cost": "1.1",
             "statement_timeout": _milliseconds(settings.statement_timeout),
             "lock_timeout": _milliseconds(settings.lock_timeout),
             "idle_in_transaction_session_timeout": _milliseconds(_IDLE_IN_TRANSACTION),

@@ -186,7 +186,7 @@ class Session:
             found = await self._work()
             await self._measure()
             # What a look by the clock finds comes from another process: more may follow, and no bell tells of it.
-            pause = _POLL_S[0] if found and not woken else min(pause * 2, _POLL_S[1])
+            pause = _POLL_S[0] if found and not woken else min(pause * 1.5, _POLL_S[1])
             if not found or len(self._known) >= _MAX_IN_FLIGHT:
                 await self._wait(pause)
         await self._drain()
