@@ -219,6 +219,19 @@ async def test_a_database_that_is_away_is_waited_for(environment: dict[str, str]
     assert 'http_route="/v1/notes/next"' in metrics
 
 
+async def test_a_migration_that_waits_hears_a_stop(environment: dict[str, str]) -> None:
+    [port] = free_ports(1)
+    absent = {**environment, "FRONTLINE_DATABASE_URL": f"postgresql://x@127.0.0.1:{port}/x"}
+    async with running(absent, "migrate") as process:
+        assert process.stderr is not None
+        async with asyncio.timeout(_LIMIT_S):
+            assert b"begins anew in a moment" in await process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        code, _, errors = await finish(process)
+    assert code == 1, errors
+    assert "was stopped" in errors
+
+
 @pytest.mark.parametrize("role", ["relay", "consumer"])
 async def test_a_worker_is_not_ready_before_it_has_reached_kafka(environment: dict[str, str], role: str) -> None:
     """A release that cannot reach Kafka must not take the place of one that can."""

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
@@ -81,7 +82,7 @@ def _check(arguments: argparse.Namespace, service: Service) -> None:
 async def _perform(arguments: argparse.Namespace, service: Service) -> None:
     command: str = arguments.command
     if command == "migrate":
-        await migrate(service.settings.database, service.migrations)
+        await _migrate(service)
         return
     try:
         await run_process(
@@ -96,6 +97,18 @@ async def _perform(arguments: argparse.Namespace, service: Service) -> None:
         if wrong is not None:
             raise _first(wrong) from None
         _log.error("the process ends because a task failed", exc_info=failures)
+        sys.exit(_FAILED)
+
+
+async def _migrate(service: Service) -> None:
+    """A stop is listened for: the first process of a container hears nothing of a signal that it has no handler for."""
+    migrating = asyncio.current_task()
+    assert migrating is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, migrating.cancel)
+    try:
+        await migrate(service.settings.database, service.migrations)
+    except asyncio.CancelledError:
+        _log.warning("the migration was stopped; what was applied stays, and the next one goes on from there")
         sys.exit(_FAILED)
 
 
