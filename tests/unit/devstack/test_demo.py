@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from common.errors import Refused
+from devstack.cli.demo import figure_in_words
 from devstack.demo import agent, people
 from devstack.demo.agent import Staff
 from devstack.demo.floor import Agent, close_floor, open_floor
@@ -151,3 +152,16 @@ def test_a_second_score_is_another_one() -> None:
     changed = [(each.score, each.second_score) for each in stories if each.second_score is not None]
     assert {score for score, _ in changed} == {1, 2, 3, 4, 5}
     assert all(score != second and 1 <= second <= 5 for score, second in changed)
+
+
+@pytest.mark.parametrize(
+    ("total", "words"),
+    [
+        ({"count": 300, "p50_s": 0.318, "p90_s": 0.404, "denominator": None}, "p50 0.32 s, p90 0.40 s of 300"),
+        ({"count": 0, "p50_s": None, "p90_s": None, "denominator": None}, "-"),
+        ({"count": None, "rate": 0.6956, "denominator": 230.0}, "69.6% of 230"),
+        ({"count": None, "rate": None, "denominator": 0.0}, "-"),
+    ],
+)
+def test_figures_are_said_as_people_read_them(total: dict[str, Any], words: str) -> None:
+    assert figure_in_words(total) == words

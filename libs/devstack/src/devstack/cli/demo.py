@@ -10,8 +10,9 @@ from rich.table import Table
 
 from common.errors import Misconfigured
 from common.ids import new_id
-from devstack.cli.console import ERR, note, say
+from devstack.cli.console import ERR, note, say, say_table
 from devstack.cli.place import Service, find_installation
+from devstack.client import JsonObject
 from devstack.demo.floor import close_floor, open_floor
 from devstack.demo.people import House, Person, find_house
 from devstack.demo.play import Play
@@ -81,9 +82,16 @@ async def _run(house: House, tally: Tally, *, seed: int, rate: float, at_once: i
 
 async def _say_figures(house: House) -> None:
     reader = Person(house=house)
-    for name in _FIGURES:
-        figure = await reader.get("feedback", f"/v1/kpis/{name}")
-        say(f"{name}: {figure}")
+    figures = [await reader.get("feedback", f"/v1/kpis/{name}") for name in _FIGURES]
+    rows = [(each["definition"], figure_in_words(each["total"]), each["title"]) for each in figures]
+    say_table(("figure", "last 30 days", "what it counts"), rows, empty="there are no figures")
+
+
+def figure_in_words(total: JsonObject) -> str:
+    """A figure as people read it; what nothing counts for yet is a dash."""
+    if total["count"]:
+        return f"p50 {total['p50_s']:.2f} s, p90 {total['p90_s']:.2f} s of {total['count']:g}"
+    return f"{total['rate']:.1%} of {total['denominator']:g}" if total["denominator"] else "-"
 
 
 def _table(tally: Tally, began: float) -> Table:
