@@ -48,7 +48,7 @@ format: .venv/.installed ## Mend what ruff can mend, then format
 	@$(BIN)/python -m ruff check --quiet --fix-only .
 	@$(BIN)/python -m ruff format .
 
-bench: .venv/.installed ## Run the quick benchmarks (about five minutes) and write benchmarks/RESULTS.md
+bench: .venv/.installed ## Run the quick benchmarks (under five minutes) and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 bench-full: .venv/.installed ## Run all benchmarks at full size and write benchmarks/RESULTS.md
