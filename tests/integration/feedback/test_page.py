@@ -231,6 +231,8 @@ async def test_links_that_lead_nowhere(feedback: Feedback) -> None:
         shown = await feedback.anybody.get(url)
         assert shown.status_code == 404
         assert "This link leads nowhere" in shown.text
+    elsewhere = await feedback.anybody.get("/s/unknown/", headers={"host": "elsewhere.example"})
+    assert (elsewhere.status_code, "location" in elsewhere.headers) == (404, False)
     program = await feedback.anybody.get("/s/unknown", headers={"accept": "application/json"})
     assert program.json()["code"] == "survey_unknown"
     posted = await feedback.anybody.post(f"{path}/response", json={"score": 5})

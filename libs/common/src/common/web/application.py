@@ -45,6 +45,8 @@ def create_app(*, name: str, routers: Sequence[APIRouter], settings: ServiceSett
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A redirect would name whatever Host says, and carry the secret of a survey's link there.
+        redirect_slashes=False,
         # Our own middleware makes the span; FastAPI's would be a second one.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )

@@ -1,10 +1,11 @@
 """What request and response bodies derive from."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 Item = TypeVar("Item")
 MAX_TEXT = 20_000
@@ -19,7 +20,16 @@ def _only_dated(given: object) -> object:
     return given
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_only_dated)]
+def _in_range(moment: datetime) -> datetime:
+    # With its offset it may lie outside of the years that there are in UTC, where nothing can keep or compare it.
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as beyond:
+        raise ValueError("must lie within the years 1 to 9999 in UTC") from beyond
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_dated), AfterValidator(_in_range)]
 """A point in time with its offset, as RFC 3339 writes it and in no other way."""
 
 
