@@ -60,6 +60,9 @@ async def test_a_person_raises_at_once_and_stops(escalation: Escalation) -> None
     path = f"/escalations/{run['run_id']}"
     raised = await post(escalation, f"{path}/raise", if_match=f'"{run["version"]}"')
     assert raised.status_code == 200
+    assert [step["action"] for step in raised.json()["steps"]] == ["notify"]
+    twice = await post(escalation, f"{path}/raise", if_match=raised.headers["etag"])
+    assert (twice.status_code, twice.json()["code"]) == (409, "raise_pending")
     await turn(escalation)
     assert (await words(escalation, ticket_id))[-2:] == ["level_changed", "handoff.requested"]
     stopped = await post(escalation, f"{path}/stop", if_match=raised.headers["etag"])

@@ -98,7 +98,7 @@ def _happen(run: Run, happening: Happening, version: Version, now: datetime) -> 
     if happening.what == "ack":
         return acknowledge(run, by="agent:x", at=now, until=now + timedelta(seconds=version.ack_timeout_s))[0]
     if happening.what == "hurry":
-        return hurry(run, at=now)
+        return run if run.forced else hurry(run, at=now)
     return stop(run, "manual", at=now)[0]
 
 

@@ -7,6 +7,7 @@ import pytest
 from common.ids import new_id
 from contracts.escalation import EscalationStepFired
 from escalation.escalations.domain import (
+    RaisePending,
     Run,
     RunOver,
     RunState,
@@ -201,6 +202,17 @@ def test_an_owner_from_before_the_run_is_who_owned_it_then() -> None:
     assert (heard.owner_at_start, heard.generation) == (early, run.generation + 1)
     after = hear_owner(heard, late, since=moment(2), at=moment(3))
     assert (after.owner_at_start, after.due_at) == (early, heard.due_at)
+
+
+def test_a_step_is_asked_for_once_until_it_is_taken() -> None:
+    version = version_of(notify(), notify(60), notify(90))
+    run = look(run_of(), version, 0).run
+    hurried = hurry(run, at=moment(1))
+    with pytest.raises(RaisePending):
+        hurry(hurried, at=moment(1))
+    taken = look(hurried, version, 1)
+    assert [fired.number for fired in taken.fired] == [2]
+    assert [fired.number for fired in look(hurry(taken.run, at=moment(2)), version, 2).fired] == [3]
 
 
 def test_what_has_ended_stays_as_it_is() -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
 
+from common.transaction import Transaction
 from common.web import (
     CurrentConnection,
     CurrentTransaction,
@@ -105,7 +106,7 @@ async def escalate(
     """Ask for help with a ticket: a run begins, and its first step follows at once."""
     run = await usecases.escalate(tx, ticket_id, reason=command.reason)
     response.headers["location"] = f"/v1/escalations/{run.run_id}"
-    return _answer(response, run)
+    return await _answer(tx, response, run)
 
 
 @reads.get("/escalations", dependencies=[READ])
@@ -143,7 +144,7 @@ async def acknowledge(
     run_id: UUID, tx: CurrentTransaction, version: IfMatch, _key: IdempotencyKey, response: Response
 ) -> RunShown:
     """Take notice: the steps rest for the policy's time-out, then go on unless the ticket was helped."""
-    return _answer(response, await usecases.acknowledge(tx, run_id, if_match=version))
+    return await _answer(tx, response, await usecases.acknowledge(tx, run_id, if_match=version))
 
 
 @commands.post("/escalations/{run_id}/stop", dependencies=[WRITE])
@@ -151,7 +152,7 @@ async def stop(
     run_id: UUID, tx: CurrentTransaction, version: IfMatch, _key: IdempotencyKey, response: Response
 ) -> RunShown:
     """End a run."""
-    return _answer(response, await usecases.stop(tx, run_id, if_match=version))
+    return await _answer(tx, response, await usecases.stop(tx, run_id, if_match=version))
 
 
 @commands.post("/escalations/{run_id}/raise", dependencies=[WRITE])
@@ -159,12 +160,13 @@ async def raise_further(
     run_id: UUID, tx: CurrentTransaction, version: IfMatch, _key: IdempotencyKey, response: Response
 ) -> RunShown:
     """Want the next step now, whatever it waits for."""
-    return _answer(response, await usecases.raise_further(tx, run_id, if_match=version))
+    return await _answer(tx, response, await usecases.raise_further(tx, run_id, if_match=version))
 
 
-def _answer(response: Response, run: Run) -> RunShown:
+async def _answer(tx: Transaction, response: Response, run: Run) -> RunShown:
     set_etag(response, run.version)
-    return show_run(run)
+    _, steps = await usecases.get_run(tx.connection, run.run_id)
+    return show_run(run, steps)
 
 
 def _answer_policy(response: Response, policy: Policy) -> PolicyShown:

@@ -63,6 +63,12 @@ class TicketOver(Conflict):
     code = "ticket_over"
 
 
+class RaisePending(Conflict):
+    """The next step was asked for already; it follows at once."""
+
+    code = "raise_pending"
+
+
 class NoPolicy(Conflict):
     """No active escalation policy is for this ticket and cause."""
 
@@ -225,8 +231,11 @@ def hurry(run: Run, *, at: datetime) -> Run:
 
     Raises:
         RunOver: it has ended.
+        RaisePending: that is so already: one step was asked for twice.
     """
     _check_live(run)
+    if run.forced:
+        raise RaisePending
     hurried = replace(run, state=RunState.RUNNING, ack_until=None, forced=True, version=run.version + 1)
     return _look_again(hurried, at=at)
 

@@ -177,7 +177,7 @@ class _Walk:
 
     def _wait(self, run: Run) -> Run:
         """Until `due_at`, and no longer than until somebody is looked for again where a step has nobody to reach."""
-        waiting = replace(run, generation=run.generation + 1)
+        waiting = replace(run, generation=run.generation + 1, forced=False)
         if run.state is RunState.ACKNOWLEDGED:
             return waiting
         if not run.owed:

@@ -65,7 +65,12 @@ async def stop(tx: Transaction, run_id: UUID, *, if_match: int) -> Run:
 
 
 async def raise_further(tx: Transaction, run_id: UUID, *, if_match: int) -> Run:
-    """Want the next step now, whatever it waits for; it follows at once. Raises: as `acknowledge`."""
+    """Want the next step now, whatever it waits for; it follows at once.
+
+    Raises:
+        RaisePending: it was wanted already.
+        NotFound, StaleVersion, RunOver: as `acknowledge`.
+    """
     return await _command(tx, run_id, if_match, lambda run, _: (domain.hurry(run, at=tx.now), ()))
 
 
