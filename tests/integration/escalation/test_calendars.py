@@ -127,6 +127,9 @@ async def test_what_cannot_be_used_is_refused_with_pointers(escalation: Escalati
     )
     assert refused.status_code == 400
     assert {each["pointer"] for each in refused.json()["errors"]} == {"/zone", "/week", "/subdivision"}
+    hosts = {"name": "C", "zone": "localtime", "week": {"monday": [{"start": "09:00", "end": "17:00"}]}}
+    refused = await post(escalation, "/v1/calendars", hosts)
+    assert [each["pointer"] for each in refused.json()["errors"]] == ["/zone"]
     refused = await post(
         escalation,
         "/v1/sla-policies",
