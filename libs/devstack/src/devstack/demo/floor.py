@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.errors import Refused
+from common.ids import new_id
 from devstack.client import JsonObject
 from devstack.demo.cases import CASES
 from devstack.demo.people import House, Person, until
@@ -141,10 +142,10 @@ async def _shorten_surveys(lead: Person) -> None:
     if made is None:
         body = {"name": _POLICY, "priority": 1, "match": {"system": {"eq": SYSTEM}}} | _QUICK_SURVEY
         made = await lead.send("feedback", "/v1/survey-policies", body, key="demo-survey-policy")
-    # An earlier run may have ended between the two steps.
+    # An earlier run may have ended between the two steps, or somebody has retired it since: a new key hears the truth.
     if made["active_version"] is None:
         path = f"/v1/survey-policies/{made['policy_id']}/versions/{made['versions'][-1]['version']}/activate"
-        await lead.send("feedback", path, key=f"demo-survey-policy-on-{made['policy_id']}")
+        await lead.send("feedback", path, key=f"demo-survey-policy-on-{new_id()}")
 
 
 async def _make(lead: Person, path: str, body: Mapping[str, object], *, key: str, unless: str) -> None:
