@@ -204,6 +204,14 @@ def test_an_owner_from_before_the_run_is_who_owned_it_then() -> None:
     assert (after.owner_at_start, after.due_at) == (early, heard.due_at)
 
 
+def test_who_takes_notice_takes_a_wish_for_the_next_step_back_and_may_have_it_anew() -> None:
+    version = version_of(notify(), notify(60))
+    hurried = hurry(look(run_of(), version, 0).run, at=moment(1))
+    acked, _ = acknowledge(hurried, by="agent:x", at=moment(1), until=moment(30))
+    assert list(look(acked, version, 30).fired) == []
+    assert [fired.number for fired in look(hurry(acked, at=moment(2)), version, 2).fired] == [2]
+
+
 def test_a_step_is_asked_for_once_until_it_is_taken() -> None:
     version = version_of(notify(), notify(60), notify(90))
     run = look(run_of(), version, 0).run

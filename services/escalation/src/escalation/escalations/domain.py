@@ -193,7 +193,7 @@ def stop(run: Run, reason: str, *, at: datetime) -> tuple[Run, tuple[EscalationS
 
 
 def acknowledge(run: Run, *, by: str, at: datetime, until: datetime) -> tuple[Run, tuple[EscalationAcknowledged, ...]]:
-    """A person took notice: the steps rest until `until`. Once more moves the time-out.
+    """A person took notice: the steps rest until `until`, a wanted one too. Once more moves the time-out.
 
     Raises:
         RunOver: it has ended.
@@ -202,6 +202,7 @@ def acknowledge(run: Run, *, by: str, at: datetime, until: datetime) -> tuple[Ru
     acknowledged = replace(
         run,
         state=RunState.ACKNOWLEDGED,
+        forced=False,
         ack_until=until,
         acked_by=by,
         due_at=until,
