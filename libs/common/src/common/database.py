@@ -138,7 +138,7 @@ class Database:
             Unavailable: the database is away or too slow; repeat.
         """
         with foreign_errors():
-            async with self._connected() as connection:
+            async with self._connected() as connection, _unless_cancelled(connection):
                 yield connection
 
     async def connect_raw(self) -> asyncpg.Connection:
@@ -207,14 +207,24 @@ def read_url(settings: DatabaseSettings) -> URL:
 async def _begun(connection: AsyncConnection, begin: str) -> AsyncGenerator[asyncpg.Connection]:
     """A transaction on a pooled connection, to be committed by the caller; an exception rolls it back."""
     driver = driver_of(connection)
+    async with _unless_cancelled(connection):
+        try:
+            await driver.execute(begin)
+            yield driver
+        except Exception:
+            await _roll_back(connection, driver)
+            raise
+
+
+@asynccontextmanager
+async def _unless_cancelled(connection: AsyncConnection) -> AsyncGenerator[None]:
+    """Give the connection back in the end, but close it after a cancellation, which may have come within a statement:
+    closing rolls back, and waits for no answer of the server."""
     try:
-        await driver.execute(begin)
-        yield driver
+        yield
     except Exception:
-        await _roll_back(connection, driver)
         raise
     except BaseException:
-        # Cancelled, perhaps within a statement: closing rolls back, and waits for no answer of the server.
         await connection.invalidate()
         raise
 

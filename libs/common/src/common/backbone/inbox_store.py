@@ -1,7 +1,4 @@
-"""The consumer's SQL (see `protocols.InboxStore`). Rows are locked in the order of their keys throughout.
-
-What every batch runs goes by `Transaction.fetch`, all else through SQLAlchemy.
-"""
+"""The consumer's SQL (see `protocols.InboxStore`). Rows are locked in the order of their keys throughout."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -10,6 +7,7 @@ from sqlalchemy import text
 from common.backbone.decoding import pack_headers
 from common.backbone.protocols import Claim, Cursor, Move, ParkedRecord, Parking, Place, Record, Stream
 from common.database import Database
+from common.statement import Statement
 from common.transaction import Origin, Transaction
 
 _FIRST_RETRY = "30 seconds"
@@ -31,40 +29,50 @@ _CLAIM = text(
 _RESET = text(
     "update consumer_offset set next_offset = :first, epoch = epoch + 1 where topic = :topic and partition = :partition"
 )
-_MOVE = """
-with given as (
-  select * from unnest(
-    cast($1 as text[]), cast($2 as int[]), cast($3 as bigint[]), cast($4 as bigint[]), cast($5 as bigint[]),
-    cast($6 as bigint[])
-  ) as g (topic, partition, epoch, expected, next_offset, end_offset)
-), ours as (
-  select c.topic, c.partition from consumer_offset c
-  join given g on g.topic = c.topic and g.partition = c.partition
-    and g.epoch = c.epoch and g.expected = c.next_offset
-  order by c.topic, c.partition for update of c
+_MOVE = Statement(
+    """
+    with given as (
+      select * from unnest(
+        cast(:topics as text[]), cast(:partitions as int[]), cast(:epochs as bigint[]), cast(:expected as bigint[]),
+        cast(:next as bigint[]), cast(:ends as bigint[])
+      ) as g (topic, partition, epoch, expected, next_offset, end_offset)
+    ), ours as (
+      select c.topic, c.partition from consumer_offset c
+      join given g on g.topic = c.topic and g.partition = c.partition
+        and g.epoch = c.epoch and g.expected = c.next_offset
+      order by c.topic, c.partition for update of c
+    )
+    update consumer_offset c set next_offset = g.next_offset, end_offset = g.end_offset, updated_at = :now
+    from given g join ours o on o.topic = g.topic and o.partition = g.partition
+    where c.topic = g.topic and c.partition = g.partition and c.epoch = g.epoch and c.next_offset = g.expected
+    returning 1
+    """
 )
-update consumer_offset c
-set next_offset = g.next_offset, end_offset = g.end_offset, updated_at = cast($7 as timestamptz)
-from given g join ours o on o.topic = g.topic and o.partition = g.partition
-where c.topic = g.topic and c.partition = g.partition and c.epoch = g.epoch and c.next_offset = g.expected
-returning 1
-"""
-_LOCK_PARKED = """
-select p.source, p.subject from parked_subject p
-join unnest(cast($1 as text[]), cast($2 as text[])) as g (source, subject)
-  on g.source = p.source and g.subject = p.subject
-order by p.source, p.subject for update of p
-"""
-_CURSORS = """
-select c.source, c.subject, c.last_seq, c.last_event_id
-from unnest(cast($1 as text[]), cast($2 as text[])) as g (source, subject)
-join subject_cursor c on c.source = g.source and c.subject = g.subject
-"""
-_SAVE_CURSORS = """
-insert into subject_cursor (source, subject, last_seq, last_event_id)
-select * from unnest(cast($1 as text[]), cast($2 as text[]), cast($3 as bigint[]), cast($4 as uuid[]))
-on conflict (source, subject) do update set last_seq = excluded.last_seq, last_event_id = excluded.last_event_id
-"""
+_LOCK_PARKED = Statement(
+    """
+    select p.source, p.subject from parked_subject p
+    join unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
+      on g.source = p.source and g.subject = p.subject
+    order by p.source, p.subject for update of p
+    """
+)
+_CURSORS = Statement(
+    """
+    select c.source, c.subject, c.last_seq, c.last_event_id
+    from unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
+    join subject_cursor c on c.source = g.source and c.subject = g.subject
+    """
+)
+_SAVE_CURSORS = Statement(
+    """
+    insert into subject_cursor (source, subject, last_seq, last_event_id)
+    select * from unnest(
+      cast(:sources as text[]), cast(:subjects as text[]), cast(:seqs as bigint[]), cast(:ids as uuid[])
+    )
+    on conflict (source, subject) do update
+    set last_seq = excluded.last_seq, last_event_id = excluded.last_event_id
+    """
+)
 _PARK = text(
     f"""
     insert into parked_subject (source, subject, reason, error, attempts, next_attempt_at, parked_at)
@@ -134,26 +142,28 @@ class PostgresInbox:
 
     async def move_offsets(self, tx: Transaction, moves: Sequence[Move]) -> bool:
         """See `InboxStore.move_offsets`."""
-        moved = await tx.fetch(
-            _MOVE,
-            [move.place.topic for move in moves],
-            [move.place.partition for move in moves],
-            [move.epoch for move in moves],
-            [move.expected for move in moves],
-            [move.next_offset for move in moves],
-            [move.end_offset for move in moves],
-            tx.now,
+        moved = await _MOVE.fetch(
+            tx.connection,
+            {
+                "topics": [move.place.topic for move in moves],
+                "partitions": [move.place.partition for move in moves],
+                "epochs": [move.epoch for move in moves],
+                "expected": [move.expected for move in moves],
+                "next": [move.next_offset for move in moves],
+                "ends": [move.end_offset for move in moves],
+                "now": tx.now,
+            },
         )
         return len(moved) == len(moves)
 
     async def lock_parked(self, tx: Transaction, streams: Collection[Stream]) -> set[Stream]:
         """See `InboxStore.lock_parked`."""
-        rows = await tx.fetch(_LOCK_PARKED, *_split(streams))
+        rows = await _LOCK_PARKED.fetch(tx.connection, _columns(streams))
         return {(source, subject) for source, subject in rows}
 
     async def list_cursors(self, tx: Transaction, streams: Collection[Stream]) -> dict[Stream, Cursor]:
         """See `InboxStore.list_cursors`."""
-        rows = await tx.fetch(_CURSORS, *_split(streams))
+        rows = await _CURSORS.fetch(tx.connection, _columns(streams))
         return {(source, subject): Cursor(seq, event_id) for source, subject, seq, event_id in rows}
 
     async def save_cursors(self, tx: Transaction, cursors: Mapping[Stream, Cursor]) -> None:
@@ -162,7 +172,7 @@ class PostgresInbox:
             streams = sorted(cursors)
             seqs = [cursors[stream].seq for stream in streams]
             ids = [cursors[stream].event_id for stream in streams]
-            await tx.fetch(_SAVE_CURSORS, *_split(streams), seqs, ids)
+            await _SAVE_CURSORS.fetch(tx.connection, {**_columns(streams), "seqs": seqs, "ids": ids})
 
     async def park(self, tx: Transaction, streams: Sequence[Parking], records: Sequence[ParkedRecord]) -> None:
         """See `InboxStore.park`."""
@@ -200,13 +210,8 @@ class PostgresInbox:
         return found
 
 
-def _split(streams: Collection[Stream]) -> tuple[list[str], list[str]]:
-    return [source for source, _ in streams], [subject for _, subject in streams]
-
-
 def _columns(streams: Collection[Stream]) -> dict[str, list[str]]:
-    sources, subjects = _split(streams)
-    return {"sources": sources, "subjects": subjects}
+    return {"sources": [source for source, _ in streams], "subjects": [subject for _, subject in streams]}
 
 
 def _record_columns(records: Sequence[Record]) -> dict[str, object]:
