@@ -17,6 +17,15 @@ class Clock(Protocol):
         ...
 
 
+def is_in_utc(moment: datetime) -> bool:
+    """Whether a moment with an offset lies within the years that UTC has: nothing can keep or compare another one."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
+
+
 class SystemClock:
     """The machine's clocks."""
 

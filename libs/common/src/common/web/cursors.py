@@ -3,12 +3,13 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar, overload
 from uuid import UUID
 
 import msgspec
 
+from common.clock import is_in_utc
 from common.errors import InvalidInput
 
 KeyPart = datetime | UUID | int | str
@@ -47,22 +48,13 @@ def decode_cursor(cursor: str | None, *kinds: type[KeyPart]) -> Sequence[Any] | 
         parts = msgspec.json.decode(raw, type=tuple[kinds])
     except (binascii.Error, ValueError) as malformed:
         raise _refusal() from malformed
-    if any(isinstance(part, datetime) and not _is_usable(part) for part in parts):
+    if any(isinstance(part, datetime) and (part.tzinfo is None or not is_in_utc(part)) for part in parts):
         raise _refusal()
     if any(isinstance(part, str) and "\x00" in part for part in parts):
         raise _refusal()
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in parts):
         raise _refusal()
     return parts
-
-
-def _is_usable(moment: datetime) -> bool:
-    """Whether it has a zone, and lies within the years that there are in UTC."""
-    try:
-        moment.astimezone(UTC)
-    except OverflowError:
-        return False
-    return moment.tzinfo is not None
 
 
 def _refusal() -> InvalidInput:

@@ -1,11 +1,13 @@
 """What request and response bodies derive from."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+
+from common.clock import is_in_utc
 
 Item = TypeVar("Item")
 MAX_TEXT = 20_000
@@ -21,11 +23,8 @@ def _only_dated(given: object) -> object:
 
 
 def _in_range(moment: datetime) -> datetime:
-    # With its offset it may lie outside of the years that there are in UTC, where nothing can keep or compare it.
-    try:
-        moment.astimezone(UTC)
-    except OverflowError as beyond:
-        raise ValueError("must lie within the years 1 to 9999 in UTC") from beyond
+    if not is_in_utc(moment):
+        raise ValueError("must lie within the years 1 to 9999 in UTC")
     return moment
 
 
