@@ -31,7 +31,9 @@ _PAGE = 250
 _MAX_IN_FLIGHT = 6_000
 """Rows read and not yet deleted, so that a partition that is stuck cannot fill the memory."""
 _POLL_S = (0.006, 0.05)
-"""Shortest and longest pause between reads that find nothing; doubled each time."""
+"""Shortest and longest pause between reads that find nothing."""
+_SLOWER = 1.5
+"""By how much the next pause is longer."""
 _GATHER_S = 0.004
 """Between being woken and the look. What a process has committed is often followed at once, as an enqueued ticket is by
 its assignment: together they cost one batch, apart the second waits until the first is acknowledged."""
@@ -186,7 +188,7 @@ class Session:
             found = await self._work()
             await self._measure()
             # What a look by the clock finds comes from another process: more may follow, and no bell tells of it.
-            pause = _POLL_S[0] if found and not woken else min(pause * 1.5, _POLL_S[1])
+            pause = _POLL_S[0] if found and not woken else min(pause * _SLOWER, _POLL_S[1])
             if not found or len(self._known) >= _MAX_IN_FLIGHT:
                 await self._wait(pause)
         await self._drain()
