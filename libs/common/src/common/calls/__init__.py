@@ -11,6 +11,6 @@ A caller who waits for the answer, as a proxy does, sends a call by `Peers` itse
 from common.calls.call import Call, CallKind, CallOutcome, Reply
 from common.calls.caller import caller
 from common.calls.sending import Peers
-from common.calls.store import add_calls, cancel_calls
+from common.calls.store import add_calls, cancel_calls, delete_call
 
-__all__ = ["Call", "CallKind", "CallOutcome", "Peers", "Reply", "add_calls", "caller", "cancel_calls"]
+__all__ = ["Call", "CallKind", "CallOutcome", "Peers", "Reply", "add_calls", "caller", "cancel_calls", "delete_call"]

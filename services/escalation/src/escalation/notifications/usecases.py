@@ -5,8 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.calls import Call, CallKind, CallOutcome, add_calls, cancel_calls
-from common.calls.store import delete_call
+from common.calls import Call, CallKind, CallOutcome, add_calls, cancel_calls, delete_call
 from common.ids import new_id
 from common.transaction import Transaction
 from contracts.envelope import subject_of
