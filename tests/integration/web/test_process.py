@@ -24,6 +24,7 @@ from tests.support.ports import free_ports
 from tests.support.servers import Servers
 
 _LIMIT_S = 30
+NOTES = "tests.support.notes"
 
 
 @pytest.fixture
@@ -44,9 +45,6 @@ def environment(empty_database: str, tmp_path: Path) -> dict[str, str]:
         "FRONTLINE_LIFE_DRAIN_TIMEOUT": "10s",
         "KEY": key,
     }
-
-
-NOTES = "tests.support.notes"
 
 
 async def start(environment: Mapping[str, str], *arguments: str, module: str = NOTES) -> Process:

@@ -8,7 +8,7 @@ from common.service import Role, Service
 from escalation.agents.consumers import HANDLER as AGENTS
 from escalation.calendars import api as calendars
 from escalation.escalations import api as escalations
-from escalation.escalations.consumers import AGENTS as ARRIVALS
+from escalation.escalations.consumers import ARRIVALS
 from escalation.escalations.consumers import HANDLER as ESCALATIONS
 from escalation.escalations.doing import CALL_KINDS as ESCALATION_CALLS
 from escalation.escalations.timers import step_timer

@@ -56,7 +56,7 @@ CONCERNED = (
     TicketStatusChanged,
     WorkUnroutable,
 )
-ARRIVALS = (AgentPresenceChanged, AgentRegistered)
+COMING = (AgentPresenceChanged, AgentRegistered)
 _BEGINNING = frozenset(
     body.event_type
     for body in (HandoffDeclined, HandoffExpired, SlaBreached, SlaClockResumed, SlaWarning, WorkUnroutable)

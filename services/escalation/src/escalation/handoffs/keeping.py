@@ -1,7 +1,8 @@
 """Saves what was decided about handoffs: rows, timers, events, and the call that lets the customer know."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid5
 
 from common.calls import Call, add_calls
@@ -35,35 +36,31 @@ async def keep(tx: Transaction, changes: Sequence[Kept]) -> None:
     for change in changes:
         for body, origin in change.told:
             tx.add_events(subject_of("ticket", change.after.ticket_id), [body], origin=origin)
-    await _keep_timers(tx, moved)
+    await _keep_timer(tx, EXPIRY_TIMER, moved, _expires_at)
+    await _keep_timer(tx, PACKAGE_TIMER, moved, _package_due_at)
     await add_calls(tx, [_ask_receiver(change.after) for change in moved if _is_new_acceptance(change)])
 
 
-async def _keep_timers(tx: Transaction, moved: Sequence[Kept]) -> None:
-    due = [
-        (change.after.handoff_id, change.after.version, change.after.expires_at)
-        for change in moved
-        if _waits(change.after) and not _waits(change.before) and change.after.expires_at is not None
-    ]
-    await set_timers(tx, EXPIRY_TIMER, due)
-    over = [change.after.handoff_id for change in moved if _waits(change.before) and not _waits(change.after)]
-    await clear_timers(tx, EXPIRY_TIMER, over)
-    owed = [
-        (change.after.handoff_id, change.after.version, change.after.package_due_at)
-        for change in moved
-        if _owes(change.after) and not _owes(change.before) and change.after.package_due_at is not None
-    ]
-    await set_timers(tx, PACKAGE_TIMER, owed)
-    settled = [change.after.handoff_id for change in moved if _owes(change.before) and not _owes(change.after)]
-    await clear_timers(tx, PACKAGE_TIMER, settled)
+async def _keep_timer(
+    tx: Transaction, kind: str, moved: Sequence[Kept], due_at: Callable[[Handoff], datetime | None]
+) -> None:
+    """Set a timer where a handoff begins to wait for something, and clear it where it ends to.
+
+    Args:
+        due_at: until when it waits; None where it does not.
+    """
+    waits = [(change.after, change.before and due_at(change.before), due_at(change.after)) for change in moved]
+    begun = [(after.handoff_id, after.version, now) for after, before, now in waits if now and not before]
+    await set_timers(tx, kind, begun)
+    await clear_timers(tx, kind, [after.handoff_id for after, before, now in waits if before and not now])
 
 
-def _owes(handoff: Handoff | None) -> bool:
-    return handoff is not None and handoff.owes_package
+def _expires_at(handoff: Handoff) -> datetime | None:
+    return handoff.expires_at if handoff.state is State.REQUESTED and not handoff.ending else None
 
 
-def _waits(handoff: Handoff | None) -> bool:
-    return handoff is not None and handoff.state is State.REQUESTED and not handoff.ending
+def _package_due_at(handoff: Handoff) -> datetime | None:
+    return handoff.package_due_at if handoff.owes_package else None
 
 
 def _is_new_acceptance(change: Kept) -> bool:
