@@ -38,7 +38,7 @@ async def test_it_is_part_of_the_transaction(empty_database: str) -> None:
 async def test_a_cancelled_look_leaves_no_spoiled_connection(empty_database: str) -> None:
     async with migrated(empty_database) as database:
 
-        async def sleep() -> None:
+        async def look() -> None:
             async with database.look() as connection:
                 await Statement("select pg_sleep(60)").fetch(connection, {})
 
@@ -50,7 +50,7 @@ async def test_a_cancelled_look_leaves_no_spoiled_connection(empty_database: str
         async def has_ended() -> bool:
             return await count(database, sleeping) == 0
 
-        task = asyncio.ensure_future(sleep())
+        task = asyncio.ensure_future(look())
         await eventually(is_at_it)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
