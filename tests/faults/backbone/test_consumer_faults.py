@@ -50,8 +50,7 @@ async def has_effects(service: Inbox, expected: dict[str, list[int]]) -> bool:
 
 
 def applier_of(service: Inbox) -> Applier:
-    store = PostgresInbox(service.database, service="routing")
-    return Applier(database=service.database, store=store, handlers=service.handlers, service="routing")
+    return Applier(store=PostgresInbox(service.database, service="routing"), handlers=service.handlers)
 
 
 def deliveries(topic: str, tickets: list[UUID]) -> list[Delivery]:

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from common.backbone.inbox_store import PostgresInbox
 from common.backbone.parking import discard_parked, get_parked, list_parked, list_poison, redrive_parked
 from common.backbone.redrive import redrive_next, run_redrive
 from common.backbone.status import get_consumer_status, get_outbox_status
@@ -37,7 +38,7 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 async def redrive(service: Inbox) -> bool:
-    return await redrive_next(service.database, service="routing", handlers=service.handlers)
+    return await redrive_next(PostgresInbox(service.database, service="routing"), service.handlers)
 
 
 @asynccontextmanager
@@ -267,7 +268,7 @@ async def test_a_subject_that_meets_a_lock_holds_up_no_redrive_behind_it(
         clock.move(timedelta(minutes=1))
         handlers = [replace(handler, apply=apply) for handler in service.handlers]
         for _ in range(2):
-            assert await redrive_next(service.database, service="routing", handlers=handlers)
+            assert await redrive_next(PostgresInbox(service.database, service="routing"), handlers)
         assert await service.effects() == {f"ticket/{free}": [1]}
         assert await count(service.database, "parked_subject where attempts = 0") == 1
         clock.move(timedelta(seconds=10))

@@ -9,16 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
 from common.backbone import metrics, tracing
 from common.backbone.consumer import Handler
 from common.backbone.protocols import Broken, Claim, Delivery, InboxStore, Move, ParkedRecord, Parking, Place, Stream
 from common.backbone.walk import Plan, plan_batch
-from common.database import Database, foreign_errors
 from common.errors import Unavailable
-from common.outbox import flush_events
-from common.transaction import Origin, Transaction
+from common.transaction import Transaction
 from contracts.envelope import Event
 
 _log = logging.getLogger(__name__)
@@ -28,7 +24,6 @@ _BREAKER_STREAMS = 20
 _BREAKER_SHARE = 0.05
 _BREAKER_LEAST = 5
 """Below this many, the share of a small batch says nothing."""
-_CHECK_CONSTRAINTS = text("set constraints all immediate")
 
 Item = Delivery | Broken
 
@@ -45,10 +40,8 @@ class BreakerTripped(Exception):
 class Applier:
     """What a batch needs to be applied, whichever it is."""
 
-    database: Database
     store: InboxStore
     handlers: Sequence[Handler]
-    service: str
 
     async def apply(
         self,
@@ -75,7 +68,7 @@ class Applier:
         """
         started = time.perf_counter()
         streams = _streams(items)
-        async with self.database.begin(Origin(actor=f"service:{self.service}")) as tx:
+        async with self.store.begin() as tx:
             if not await self.store.move_offsets(tx, make_moves(items, claims, ends)):
                 raise Fenced
             parked = await self.store.lock_parked(tx, streams)
@@ -100,8 +93,8 @@ class Applier:
             streams.setdefault(delivery.stream, []).append((delivery, event))
         for stream, pairs in streams.items():
             try:
-                with foreign_errors():
-                    await run_one(tx, self.handlers, [event for _, event in pairs], source=self.database.source)
+                async with self.store.savepoint(tx):
+                    await dispatch(tx, self.handlers, [event for _, event in pairs])
             except Unavailable:
                 raise
             except Exception as error:
@@ -135,20 +128,6 @@ async def dispatch(tx: Transaction, handlers: Sequence[Handler], events: Sequenc
         concerned = [event for event in events if event.type in handler.types]
         if concerned:
             await handler.apply(tx, concerned)
-
-
-async def run_one(tx: Transaction, handlers: Sequence[Handler], events: Sequence[Event], *, source: str) -> None:
-    """Apply events of one stream in a savepoint, with everything that would fail at COMMIT checked inside it.
-
-    Args:
-        source: the `ce_source` of what they cause.
-    Raises:
-        Exception: of a handler; the savepoint is rolled back.
-    """
-    async with tx.savepoint():
-        await dispatch(tx, handlers, events)
-        await flush_events(tx, source)
-        await tx.connection.execute(_CHECK_CONSTRAINTS)
 
 
 def slice_items(items: Sequence[Item]) -> Iterator[list[Item]]:

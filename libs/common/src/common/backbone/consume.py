@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from common.answering import is_answering
 from common.backbone import metrics
 from common.backbone.applying import Applier, BreakerTripped, Fenced, Item, count_streams, next_offsets, slice_items
 from common.backbone.backoff import back_off
@@ -77,8 +76,7 @@ async def run_consumer(
         Misconfigured: Kafka refuses us.
     """
     producers = {topic_name(source, kafka.topic_prefix): source for source in sources}
-    store = PostgresInbox(database, service=service)
-    applier = Applier(database=database, store=store, handlers=handlers, service=service)
+    applier = Applier(store=PostgresInbox(database, service=service), handlers=handlers)
 
     async def open_log() -> IncomingLog:
         group = f"{kafka.topic_prefix}{service}"
@@ -145,7 +143,7 @@ class Consumer:
         self._poll_failures = 0
         self._hinted: dict[Place, int] = {}
         self._limit: asyncio.Timeout | None = None
-        clock = applier.database.clock
+        clock = applier.store.clock
         self._monotonic = clock.monotonic
         self._progress_at = self._hint_at = self._check_at = clock.monotonic()
 
@@ -321,7 +319,7 @@ class Consumer:
         finally:
             self._log.pause(False)
         self._beat()
-        answering = await is_answering(self._applier.database)
+        answering = await self._applier.store.is_answering()
         if not answering:
             # Without the database no progress can be expected.
             self._progress_at = self._monotonic()
@@ -358,7 +356,7 @@ class Consumer:
 
     def _measure_lag(self, items: Sequence[Item], ends: Mapping[Place, int]) -> None:
         newest = {item.record.place: item.record for item in items if not item.record.fault}
-        now_ms = self._applier.database.clock.now().timestamp() * 1000
+        now_ms = self._applier.store.clock.now().timestamp() * 1000
         for place, record in newest.items():
             where = {"topic": place.topic, "partition": place.partition}
             metrics.time_lag.set(max(0.0, (now_ms - record.written_at_ms) / 1000), where)

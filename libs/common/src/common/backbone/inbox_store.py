@@ -1,12 +1,18 @@
 """The consumer's SQL (see `protocols.InboxStore`). Rows are locked in the order of their keys throughout."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 
 from sqlalchemy import text
 
+from common.answering import is_answering
 from common.backbone.decoding import pack_headers
-from common.backbone.protocols import Claim, Cursor, Move, ParkedRecord, Parking, Place, Record, Stream
-from common.database import Database
+from common.backbone.parking import list_events, remove_events
+from common.backbone.protocols import Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
+from common.clock import Clock
+from common.database import Database, foreign_errors
+from common.outbox import flush_events
 from common.statement import Statement
 from common.transaction import Origin, Transaction
 
@@ -107,6 +113,23 @@ _POISON = text(
 _LATELY_PARKED = text(
     f"select count(*) from parked_subject where parked_at > cast(:now as timestamptz) - interval '{_LATELY}'"  # noqa: S608 - a constant of ours
 )
+_DUE = text(
+    """
+    select source, subject, attempts from parked_subject where next_attempt_at <= :now
+    order by next_attempt_at, source, subject limit 1 for update skip locked
+    """
+)
+_SETTLE = text(
+    """
+    update parked_subject set attempts = :attempts, next_attempt_at = :next, reason = :reason, error = :error
+    where source = :source and subject = :subject
+    """
+)
+_RETRY_AT = text("update parked_subject set next_attempt_at = :at where source = :source and subject = :subject")
+_RELEASE = text("delete from parked_subject where source = :source and subject = :subject")
+_LATE_STARTERS = text("select topic, partition from consumer_offset where bootstrap")
+_PARKED = text("select count(*) from parked_subject")
+_CHECK_CONSTRAINTS = text("set constraints all immediate")
 
 
 class PostgresInbox:
@@ -117,11 +140,33 @@ class PostgresInbox:
         self._database = database
         self._origin = Origin(actor=f"service:{service}")
 
+    @property
+    def clock(self) -> Clock:
+        """See `InboxStore.clock`."""
+        return self._database.clock
+
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """See `InboxStore.begin`."""
+        return self._database.begin(self._origin)
+
+    @asynccontextmanager
+    async def savepoint(self, tx: Transaction) -> AsyncGenerator[None]:
+        """See `InboxStore.savepoint`."""
+        with foreign_errors():
+            async with tx.savepoint():
+                yield
+                await flush_events(tx, self._database.source)
+                await tx.connection.execute(_CHECK_CONSTRAINTS)
+
+    async def is_answering(self) -> bool:
+        """See `InboxStore.is_answering`."""
+        return await is_answering(self._database)
+
     async def claim(
         self, places: Mapping[Place, int], *, lost: Collection[Place], owner: str, bootstrap: bool
     ) -> dict[Place, Claim]:
         """See `InboxStore.claim`."""
-        async with self._database.begin(self._origin) as tx:
+        async with self.begin() as tx:
             for place in sorted(lost):
                 await tx.connection.execute(_RESET, {**place._asdict(), "first": places[place]})
             rows = await tx.connection.execute(
@@ -208,6 +253,50 @@ class PostgresInbox:
         """See `InboxStore.count_lately_parked`."""
         found: int = (await tx.connection.execute(_LATELY_PARKED, {"now": tx.now})).scalar_one()
         return found
+
+    async def claim_due(self, tx: Transaction) -> Due | None:
+        """See `InboxStore.claim_due`."""
+        due = (await tx.connection.execute(_DUE, {"now": tx.now})).one_or_none()
+        return Due((due.source, due.subject), due.attempts) if due else None
+
+    async def list_kept(self, tx: Transaction, stream: Stream, limit: int) -> list[ParkedRecord]:
+        """See `InboxStore.list_kept`."""
+        found = await list_events(tx.connection, source=stream[0], subject=stream[1], limit=limit)
+        return [ParkedRecord(stream=stream, seq=event.seq, record=event.record) for event in found]
+
+    async def remove_kept(self, tx: Transaction, records: Sequence[ParkedRecord]) -> None:
+        """See `InboxStore.remove_kept`."""
+        await remove_events(tx, [kept.record for kept in records])
+
+    async def list_late_starters(self, tx: Transaction) -> set[Place]:
+        """See `InboxStore.list_late_starters`."""
+        return {Place(topic, partition) for topic, partition in await tx.connection.execute(_LATE_STARTERS)}
+
+    async def settle(
+        self, tx: Transaction, failure: Parking, *, attempts: int, next_attempt_at: datetime | None
+    ) -> None:
+        """See `InboxStore.settle`."""
+        why = {"reason": failure.reason, "error": _storable(failure.error)}
+        values = {**_names(failure.stream), **why, "attempts": attempts, "next": next_attempt_at}
+        await tx.connection.execute(_SETTLE, values)
+
+    async def retry_at(self, tx: Transaction, stream: Stream, at: datetime) -> None:
+        """See `InboxStore.retry_at`."""
+        await tx.connection.execute(_RETRY_AT, {**_names(stream), "at": at})
+
+    async def release(self, tx: Transaction, stream: Stream) -> None:
+        """See `InboxStore.release`."""
+        await tx.connection.execute(_RELEASE, _names(stream))
+
+    async def count_parked(self) -> int:
+        """See `InboxStore.count_parked`."""
+        async with self._database.read() as connection:
+            found: int = (await connection.execute(_PARKED)).scalar_one()
+        return found
+
+
+def _names(stream: Stream) -> dict[str, str]:
+    return {"source": stream[0], "subject": stream[1]}
 
 
 def _columns(streams: Collection[Stream]) -> dict[str, list[str]]:

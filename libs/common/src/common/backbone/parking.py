@@ -235,7 +235,7 @@ async def discard_parked(tx: Transaction, *, source: str, subject: str, actor: s
         if event.seq:
             cursor = {"seq": event.seq, "id": find_event_id(event.record.headers) or _NOBODY}
             await tx.connection.execute(_MOVE_CURSOR, {**stream, **cursor})
-    await remove_events(tx, events)
+    await remove_events(tx, [event.record for event in events])
     if await list_events(tx.connection, **stream, limit=1):
         await tx.connection.execute(_RETRY, {**stream, "now": tx.now})
     else:
@@ -243,14 +243,14 @@ async def discard_parked(tx: Transaction, *, source: str, subject: str, actor: s
     return len(events)
 
 
-async def remove_events(tx: Transaction, events: Sequence[ParkedEvent]) -> None:
+async def remove_events(tx: Transaction, records: Sequence[Record]) -> None:
     """Take records away from behind their parked subject."""
     await tx.connection.execute(
         _REMOVE,
         {
-            "topics": [event.record.place.topic for event in events],
-            "partitions": [event.record.place.partition for event in events],
-            "positions": [event.record.offset for event in events],
+            "topics": [record.place.topic for record in records],
+            "partitions": [record.place.partition for record in records],
+            "positions": [record.offset for record in records],
         },
     )
 

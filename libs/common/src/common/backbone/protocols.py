@@ -5,10 +5,13 @@ of schedules in memory. Log and store each stand here in two halves, one for the
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from common.clock import Clock
 from common.transaction import Transaction
 from contracts.envelope import Event, Header
 
@@ -226,8 +229,42 @@ class Parking:
     error: str
 
 
+class Due(NamedTuple):
+    """A parked stream whose time has come; `attempts` redrives of it have failed so far."""
+
+    stream: Stream
+    attempts: int
+
+
 class InboxStore(Protocol):
     """Offsets, cursors and parked streams, in the transaction that also holds the effects."""
+
+    @property
+    def clock(self) -> Clock:
+        """What gives every transaction its `now`."""
+        ...
+
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """One transaction in the service's own name. Leaving normally writes its events and commits; an exception
+        rolls everything back.
+
+        Raises:
+            Unavailable: the database is away, too slow, or chose this transaction to break a deadlock; repeat it.
+            UnknownOutcome: the connection was lost during COMMIT.
+        """
+        ...
+
+    def savepoint(self, tx: Transaction) -> AbstractAsyncContextManager[None]:
+        """A part of the transaction that may fail alone, with everything checked in it that would fail at COMMIT.
+
+        Raises:
+            Unavailable: as `begin`; the whole transaction is lost.
+        """
+        ...
+
+    async def is_answering(self) -> bool:
+        """Whether the database is there: if so, what did not finish met a lock, a limit or a deadlock of its own."""
+        ...
 
     async def claim(
         self, places: Mapping[Place, int], *, lost: Collection[Place], owner: str, bootstrap: bool
@@ -266,6 +303,41 @@ class InboxStore(Protocol):
 
     async def count_lately_parked(self, tx: Transaction) -> int:
         """Streams parked within the last minute and still parked."""
+        ...
+
+    async def claim_due(self, tx: Transaction) -> Due | None:
+        """The parked stream that is due first, locked until the transaction ends; those that others hold are passed
+        over."""
+        ...
+
+    async def list_kept(self, tx: Transaction, stream: Stream, limit: int) -> list[ParkedRecord]:
+        """The first records behind a parked stream, in the order of their numbers, then of their offsets."""
+        ...
+
+    async def remove_kept(self, tx: Transaction, records: Sequence[ParkedRecord]) -> None:
+        """Be done with records behind a parked stream."""
+        ...
+
+    async def list_late_starters(self, tx: Transaction) -> set[Place]:
+        """Partitions read in bootstrap mode, see `Claim`."""
+        ...
+
+    async def settle(
+        self, tx: Transaction, failure: Parking, *, attempts: int, next_attempt_at: datetime | None
+    ) -> None:
+        """Note why a redrive failed; without a next attempt the stream is held until somebody acts."""
+        ...
+
+    async def retry_at(self, tx: Transaction, stream: Stream, at: datetime) -> None:
+        """Have a parked stream tried at that time, whatever it waited for."""
+        ...
+
+    async def release(self, tx: Transaction, stream: Stream) -> None:
+        """End a parking: what comes next is applied."""
+        ...
+
+    async def count_parked(self) -> int:
+        """Streams that are parked."""
         ...
 
 
