@@ -1,0 +1,109 @@
+"""The history in the order in which it is judged: streams of each topic, effects of each consumer, poison."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from tests.faults.checker.lines import Effect, History, Publication
+
+Key = tuple[str, str]
+"""(source, subject)."""
+Reading = tuple[str, str, str]
+"""(consumer, source, subject)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breach:
+    """One broken promise.
+
+    Attributes:
+        invariant: "I1" to "I8".
+        fault: the window it belongs to; "" for what only the end shows.
+        subject: whose story tells it; a service's name where no subject broke.
+        says: what is wrong, in words.
+        source, seq: the event around which the story is cut; "" and 0 where there is none.
+        at: the time around which it is cut, where there is no event.
+        counts_as: "lost", "duplicate effects", "reorderings", "forks" or "".
+    """
+
+    invariant: str
+    fault: str
+    subject: str
+    says: str
+    source: str = ""
+    seq: int = 0
+    at: float = 0.0
+    counts_as: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poison:
+    """A stream that a window meant to park. `at_seq`: the first number not to be applied; 0 where not said."""
+
+    fault: str
+    reason: str
+    at_seq: int
+
+
+@dataclass(kw_only=True)
+class Stream:
+    """One subject in one topic: what its service published, by number, and what others forged, in order of offset."""
+
+    first: dict[int, Publication] = field(default_factory=dict[int, Publication])
+    last_first: Publication | None = None
+    repeats: int = 0
+    forged: list[Publication] = field(default_factory=list[Publication])
+
+    @property
+    def length(self) -> int:
+        """The highest number published."""
+        return max(self.first, default=0)
+
+
+@dataclass(kw_only=True)
+class Case:
+    """What is judged, and the breaches found so far."""
+
+    history: History
+    streams: dict[Key, Stream] = field(default_factory=dict[Key, Stream])
+    effects: dict[Reading, list[Effect]] = field(default_factory=dict[Reading, list[Effect]])
+    sources: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    poison: dict[Reading, Poison] = field(default_factory=dict[Reading, Poison])
+    breaches: list[Breach] = field(default_factory=list[Breach])
+    _begins: list[float] = field(default_factory=list[float])
+    _names: list[str] = field(default_factory=list[str])
+
+    def window_at(self, moment: float) -> str:
+        """The window that began last before a moment; "" before the first."""
+        place = bisect_right(self._begins, moment)
+        return self._names[place - 1] if place else ""
+
+    def applied_count(self, reading: Reading) -> int:
+        """How many events of a stream show in what a consumer holds: all, but of a poisoned stream those before it."""
+        if reading in self.poison:
+            return len(self.effects.get(reading, ()))
+        stream = self.streams.get(reading[1:])
+        return stream.length if stream else 0
+
+
+def open_case(history: History) -> Case:
+    """Put a history in order; nothing is judged yet."""
+    case = Case(history=history)
+    ran = [window for window in history.windows if window.ran]
+    case._begins = [window.began_at for window in ran]
+    case._names = [window.fault for window in ran]
+    effects: defaultdict[Reading, list[Effect]] = defaultdict(list)
+    for effect in history.effects:
+        effects[effect.consumer, effect.source, effect.subject].append(effect)
+    for found in effects.values():
+        found.sort(key=lambda effect: effect.row)
+    case.effects = dict(effects)
+    case.sources = {consumer: set(sources) for consumer, sources in history.run.consumers.items()}
+    for consumer, source, _ in effects:
+        case.sources.setdefault(consumer, set()).add(source)
+    for window in ran:
+        for consumer, source, subject, *rest in window.poison:
+            reason, at_seq = (*rest, "", 0)[:2] if len(rest) != 1 else (rest[0], 0)
+            reading = (consumer, source, subject)
+            case.poison.setdefault(reading, Poison(fault=window.fault, reason=reason, at_seq=at_seq or 0))
+    return case

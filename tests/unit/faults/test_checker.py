@@ -1,0 +1,204 @@
+"""The checker accepts whole histories and refuses each planted damage, by the right invariant and story."""
+
+import ast
+import copy
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.faults.checker import __main__ as program
+from tests.faults.checker.lines import Refused, parse_lines
+from tests.faults.checker.verdict import Verdict, judge, print_verdict
+from tests.support.histories import Line, make_history
+from tests.unit.faults import damage_applied, damage_published
+from tests.unit.faults.planting import DAMAGES, healthy_subject, of, one
+
+CHECKER = Path(program.__file__).parent
+
+
+def _judge(lines: list[Line]) -> Verdict:
+    return judge(parse_lines(json.dumps(line).encode() + b"\n" for line in lines))
+
+
+def _says(verdict: Verdict) -> list[str]:
+    return [f"{breach.invariant} {breach.subject} {breach.says}" for breach in verdict.breaches]
+
+
+@given(seed=st.integers(0, 2**32), tickets=st.integers(6, 40))
+@settings(max_examples=60, deadline=None)
+def test_accepts_every_healthy_history_with_unknown_outcomes_either_way(seed: int, tickets: int) -> None:
+    verdict = _judge(make_history(seed, tickets=tickets))
+    assert _says(verdict) == []
+    text = "\n".join(print_verdict(verdict))
+    assert "BROKEN" not in text
+    assert "lost 0, duplicate effects 0, reorderings 0, forks 0" in text
+    assert "ok: 2 faults ran, 1 not run" in text
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("name", DAMAGES)
+def test_refuses_damage_by_its_invariant_and_subject(name: str, seed: int) -> None:
+    invariant, plant = DAMAGES[name]
+    lines = make_history(seed)
+    subject = plant(lines)
+    verdict = _judge(lines)
+    found = [breach for breach in verdict.breaches if breach.invariant == invariant and breach.subject == subject]
+    assert found, _says(verdict)
+    text = "\n".join(print_verdict(verdict))
+    assert f"{invariant} BROKEN" in text
+    if subject.startswith("ticket/") and not name.startswith("shown ticket"):
+        assert f"the story of {subject}:" in text
+
+
+def test_every_planted_damage_is_tried() -> None:
+    planted = {name.replace("_", " ") for module in (damage_published, damage_applied) for name in vars(module)}
+    assert planted & set(DAMAGES) == set(DAMAGES)
+    assert len(DAMAGES) >= 25
+
+
+@given(seed=st.integers(0, 2**32), data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_effect_or_publication_can_go_unnoticed(seed: int, data: st.DataObject) -> None:
+    lines = make_history(seed, tickets=6)
+    repeated = {(line["source"], line["subject"], line["seq"]): 0 for line in of(lines, "published", forged=False)}
+    for line in of(lines, "published", forged=False):
+        repeated[line["source"], line["subject"], line["seq"]] += 1
+    candidates = [
+        line
+        for line in lines
+        if line["kind"] == "effect"
+        or (line["kind"] == "published" and repeated.get((line["source"], line["subject"], line["seq"])) == 1)
+    ]
+    gone = data.draw(st.sampled_from([line for line in candidates if not line.get("forged")]))
+    lines = [line for line in lines if line is not gone]
+    assert not _judge(lines).passed
+
+
+@given(seed=st.integers(0, 2**32), data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_the_order_of_lines_in_the_file_decides_nothing(seed: int, data: st.DataObject) -> None:
+    lines = data.draw(st.permutations(make_history(seed, tickets=6)))
+    assert _says(_judge(lines)) == []
+
+
+def test_a_damage_counts_for_the_window_it_happened_in() -> None:
+    lines = make_history(1)
+    DAMAGES["doubled effect"][1](lines)
+    table = list(print_verdict(_judge(lines)))
+    assert "BROKEN" in next(line for line in table if line.startswith("kill-relay"))
+    assert "BROKEN" not in next(line for line in table if line.startswith("poison"))
+    assert "BROKEN" in next(line for line in table if line.startswith("in all"))
+    assert next(line for line in table if line.startswith("disk-full")).endswith("not run: needs a small volume")
+
+
+def test_the_story_is_cut_to_the_lines_around_the_break() -> None:
+    lines = make_history(1)
+    subject = DAMAGES["effect by another id"][1](lines)
+    text = list(print_verdict(_judge(lines)))
+    start = text.index(f"  the story of {subject}:")
+    story = text[start + 1 : text.index("", start)]
+    assert len([line for line in story if "..." not in line]) <= 14
+    assert any(line.startswith("  >") and "routing applied intake 2 other" in line for line in story)
+    assert all(subject.partition("/")[2] not in line for line in story)
+
+
+def test_a_window_of_its_own_bound_may_keep_bystanders_waiting() -> None:
+    lines = make_history(1)
+    DAMAGES["delayed bystander"][1](lines)
+    one(lines, "fault", fault="poison")["bystander_s"] = None
+    assert _judge(lines).passed
+
+
+def test_tables_after_a_window_are_judged_by_the_poison_up_to_then() -> None:
+    lines = make_history(1)
+    early = copy.deepcopy(one(lines, "tables", service="routing")) | {"fault": "kill-relay", "forks": 0, "gaps": 0}
+    assert _judge([*lines, early | {"parked": []}]).passed
+    assert not _judge([*lines, early]).passed
+
+
+def test_poison_without_a_forged_record_stops_somewhere_before_the_end() -> None:
+    lines = make_history(1)
+    subject = healthy_subject(lines)
+    one(lines, "fault", fault="kill-relay")["poison"].append(["feedback", "intake", subject])
+    one(lines, "tables", service="feedback")["parked"].append(["intake", subject, "failed"])
+    assert any("poison should have stopped it" in says for says in _says(_judge(lines)))
+    effects = sorted(of(lines, "effect", consumer="feedback", source="intake", subject=subject), key=lambda x: x["seq"])
+    assert _judge([line for line in lines if line not in effects[1:]]).passed
+    assert not _judge([line for line in lines if line is not effects[0] and line is not effects[-1]]).passed
+
+
+def _bytes(lines: list[Line]) -> list[bytes]:
+    return [json.dumps(line).encode() + b"\n" for line in lines]
+
+
+def test_a_torn_last_line_is_left_out_and_said() -> None:
+    whole = _bytes(make_history(1))
+    history = parse_lines([*whole, whole[5][:20]])
+    assert history.torn
+    verdict = judge(history)
+    assert verdict.passed
+    assert "the last line is torn and was left out" in list(print_verdict(verdict))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda lines: lines.insert(3, {"kind": "rumour"}), "unknown kind 'rumour'"),
+        (lambda lines: lines.insert(3, {"no": "kind"}), "no object with a kind"),
+        (lambda lines: one(lines, "effect").pop("row"), "effect.row is missing"),
+        (lambda lines: one(lines, "effect").update(row=True), "effect.row is True, of the wrong type"),
+        (lambda lines: one(lines, "effect").update(row="1"), "effect.row is '1', of the wrong type"),
+        (lambda lines: one(lines, "operation").update(outcome="maybe"), "outcome 'maybe'"),
+        (lambda lines: lines.remove(one(lines, "fault", fault="poison")), "window 'poison' has no fault line"),
+        (lambda lines: lines.append(one(lines, "fault")), "stands twice"),
+        (lambda lines: one(lines, "fault").update(ended_at=1.0), "ended before it began"),
+        (lambda lines: one(lines, "fault").update(poison=[["routing"]]), "poison takes"),
+        (lambda lines: one(lines, "tables").update(parked=["ticket/1"]), "parked takes"),
+        (lambda lines: lines.remove(one(lines, "run")), "0 run lines"),
+        (lambda lines: one(lines, "run")["bounds"].pop("drain_factor"), "run.bounds.drain_factor"),
+        (lambda lines: [lines.remove(x) for x in list(of(lines, "tables"))], "no tables line of the end"),
+        (lambda lines: [lines.remove(x) for x in list(of(lines, "operation"))], "nothing was run"),
+    ],
+)
+def test_what_is_no_whole_history_is_refused(change: object, says: str) -> None:
+    lines = make_history(1)
+    assert callable(change)
+    change(lines)
+    with pytest.raises(Refused) as refused:
+        parse_lines(_bytes(lines))
+    assert says in str(refused.value)
+
+
+def test_a_line_torn_before_the_end_is_refused() -> None:
+    whole = _bytes(make_history(1))
+    with pytest.raises(Refused, match="line 6: no JSON"):
+        parse_lines([*whole[:5], whole[5][:20] + whole[6], *whole[7:]])
+
+
+def test_the_program_says_how_each_file_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = make_history(1)
+    good, bad, none = tmp_path / "good", tmp_path / "bad", tmp_path / "none"
+    good.write_bytes(b"".join(_bytes(lines)))
+    DAMAGES["lost event"][1](lines)
+    bad.write_bytes(b"".join(_bytes(lines)))
+    assert program.main([str(good)]) == 0
+    assert program.main([str(good), str(bad)]) == 1
+    assert program.main([str(none), str(good)]) == 2
+    assert program.main([]) == 2
+    assert "REFUSED" in capsys.readouterr().out
+
+
+def test_the_checker_imports_the_standard_library_alone() -> None:
+    imported: set[str] = set()
+    for path in CHECKER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported.update(name.name for name in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    outside = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert {name for name in outside if not name.startswith("tests.faults.checker")} == set()
