@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
-TESTS := $(wildcard tests/unit tests/contracts tests/integration tests/e2e tests/faults)
+TESTS := $(wildcard tests/unit tests/simulation tests/contracts tests/integration tests/e2e tests/faults)
 BIN := .venv/bin
 
 # A caller's Python settings must not lead our programs to other packages than the locked ones.
