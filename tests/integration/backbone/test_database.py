@@ -1,8 +1,11 @@
 """Where transactions begin and end, and what becomes of their connections."""
 
 import asyncio
+import time
 import traceback
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -21,7 +24,11 @@ from common.settings import DatabaseSettings
 from common.transaction import Transaction
 from tests.support.backbone import ORIGIN, add_dequeued, count, migrated
 from tests.support.eventually import eventually
+from tests.support.ports import free_ports
+from tests.support.wire import at_port, wire
 
+_SILENCE_S = 14.0
+"""A statement's limit and our margin, 5.1 s, once; then what closing dead connections takes, some seconds."""
 _WRITTEN = "my dog ate the router"
 
 
@@ -188,3 +195,32 @@ async def test_a_server_that_knows_no_time_zone_is_away(empty_database: str, mon
 async def _name_a_strange_zone(database: Database) -> None:
     async with database.begin(ORIGIN) as tx:
         await tx.connection.execute(text("set local timezone = 'Nowhere/Land'"))
+
+
+async def test_a_silence_of_the_network_is_waited_for_once_and_not_for_each_connection(empty_database: str) -> None:
+    port = free_ports(1)[0]
+    settings = DatabaseSettings(
+        url=SecretStr(at_port(empty_database, port)), statement_timeout=timedelta(milliseconds=100)
+    )
+    database = Database.from_settings(settings, clock=SystemClock(), source="/frontline/test/x", application_name="t")
+    async with wire(port) as line:
+        line.target_port = urlsplit(empty_database).port or 0
+        try:
+            async with database.read(), database.read(), database.read():
+                assert line.connections == 3
+            line.hush()
+            began = time.monotonic()
+            async with asyncio.timeout(_SILENCE_S):
+                with pytest.raises(Unavailable):
+                    await _name_ourselves(database)
+            # The two that are left in the pool are as dead, and nobody waits for them.
+            async with asyncio.timeout(_SILENCE_S - (time.monotonic() - began)):
+                await _name_ourselves(database)
+                await asyncio.gather(*(_name_ourselves(database) for _ in range(3)))
+        finally:
+            await database.close()
+
+
+async def _name_ourselves(database: Database) -> None:
+    async with database.read() as connection:
+        assert await _pid(connection)

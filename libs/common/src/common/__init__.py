@@ -5,7 +5,7 @@ LAYERS = (
     "process",
     "admin | http | web",
     "backbone | timers | feed | calls",
-    "answering | migrate | runtime | errands | webhooks",
+    "answering | migrate | runtime | errands",
     "database",
     "outbox",
     "tables",

@@ -29,6 +29,8 @@ from common.transaction import Origin, Transaction
 _log = logging.getLogger(__name__)
 _CLIENT_MARGIN = timedelta(seconds=5)
 """How much later than the server our own limit on a statement strikes: it is for a server that is gone."""
+_ROLLBACK_LIMIT = timedelta(seconds=2)
+"""A server that answers at all rolls back at once."""
 _IDLE_IN_TRANSACTION = timedelta(seconds=15)
 _TRANSACTION_LIMIT = timedelta(seconds=60)
 """Bounds how long one transaction can hold back the feed and the relay's floor (PostgreSQL 17 and later)."""
@@ -66,6 +68,9 @@ class Database:
         self.source = source
         self.bells = Bells()
         self._connect_arguments = connect_arguments
+        self._doubted = False
+        """Whether the server has been silent for too long: then no connection of the pool is to be trusted."""
+        event.listen(engine.sync_engine, "checkout", self._refuse_unfit)
 
     @classmethod
     def from_settings(
@@ -91,7 +96,6 @@ class Database:
             hide_parameters=True,
         )
         event.listen(engine.sync_engine, "connect", _limit_transactions)
-        event.listen(engine.sync_engine, "checkout", _refuse_closed)
         raw = {
             "host": url.host,
             "port": url.port,
@@ -110,7 +114,7 @@ class Database:
             UnknownOutcome: the connection was lost during COMMIT.
         """
         with foreign_errors():
-            async with self._connected() as connection, _begun(connection, "BEGIN;") as driver:
+            async with self._connected() as connection, self._begun(connection, "BEGIN;") as driver:
                 tx = Transaction(connection=connection, driver=driver, now=self.clock.now(), origin=origin)
                 yield tx
                 await flush_events(tx, self.source)
@@ -125,10 +129,10 @@ class Database:
             Unavailable: the database is away or too slow; repeat.
         """
         with foreign_errors():
-            async with self._connected() as connection, _begun(connection, "BEGIN READ ONLY;") as driver:
+            async with self._connected() as connection, self._begun(connection, "BEGIN READ ONLY;") as driver:
                 yield connection
                 # A read has nothing to lose: its connection may be gone by now, after a time-out within a statement.
-                await _roll_back(connection, driver)
+                await self._roll_back(connection, driver)
 
     @asynccontextmanager
     async def look(self) -> AsyncGenerator[AsyncConnection]:
@@ -160,6 +164,36 @@ class Database:
             with _connecting():
                 connection = await held.enter_async_context(self.engine.connect())
             yield connection
+
+    @asynccontextmanager
+    async def _begun(self, connection: AsyncConnection, begin: str) -> AsyncGenerator[asyncpg.Connection]:
+        """A transaction on a pooled connection, to be committed by the caller; an exception rolls it back."""
+        driver = driver_of(connection)
+        async with _unless_cancelled(connection):
+            try:
+                await driver.execute(begin)
+                yield driver
+            except Exception:
+                await self._roll_back(connection, driver)
+                raise
+
+    async def _roll_back(self, connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+        try:
+            await driver.execute("ROLLBACK;", timeout=_ROLLBACK_LIMIT.total_seconds())
+        except Exception as error:
+            # It is of no more use; the server rolls back what a closed connection leaves.
+            _log.info("closing a connection that cannot roll back: %s", _first_line(error))
+            self._doubted = self._doubted or isinstance(error, TimeoutError)
+            await connection.invalidate(error)
+
+    def _refuse_unfit(self, dbapi_connection: Any, _record: object, _proxy: object) -> None:
+        """Let the pool replace what the server closed while it was idle, and doubt all its other connections too.
+
+        So also after a silence: the other connections are as dead, and each would be waited for anew.
+        """
+        if self._doubted or dbapi_connection.driver_connection.is_closed():
+            self._doubted = False
+            raise InvalidatePoolError
 
 
 @contextmanager
@@ -204,19 +238,6 @@ def read_url(settings: DatabaseSettings) -> URL:
 
 
 @asynccontextmanager
-async def _begun(connection: AsyncConnection, begin: str) -> AsyncGenerator[asyncpg.Connection]:
-    """A transaction on a pooled connection, to be committed by the caller; an exception rolls it back."""
-    driver = driver_of(connection)
-    async with _unless_cancelled(connection):
-        try:
-            await driver.execute(begin)
-            yield driver
-        except Exception:
-            await _roll_back(connection, driver)
-            raise
-
-
-@asynccontextmanager
 async def _unless_cancelled(connection: AsyncConnection) -> AsyncGenerator[None]:
     """Give the connection back in the end, but close it after a cancellation, which may have come within a statement:
     closing rolls back, and waits for no answer of the server."""
@@ -227,15 +248,6 @@ async def _unless_cancelled(connection: AsyncConnection) -> AsyncGenerator[None]
     except BaseException:
         await connection.invalidate()
         raise
-
-
-async def _roll_back(connection: AsyncConnection, driver: asyncpg.Connection) -> None:
-    try:
-        await driver.execute("ROLLBACK;")
-    except Exception as error:
-        # It is of no more use; the server rolls back what a closed connection leaves.
-        _log.info("closing a connection that cannot roll back: %s", _first_line(error))
-        await connection.invalidate(error)
 
 
 async def _commit(driver: asyncpg.Connection) -> None:
@@ -303,12 +315,6 @@ def _connect_arguments(settings: DatabaseSettings, application_name: str) -> dic
 
 def _milliseconds(duration: timedelta) -> str:
     return str(int(duration.total_seconds() * 1000))
-
-
-def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:
-    """Let the pool replace what the server closed while it was idle, and doubt all its other connections too."""
-    if dbapi_connection.driver_connection.is_closed():
-        raise InvalidatePoolError
 
 
 def _limit_transactions(dbapi_connection: Any, _record: object) -> None:
