@@ -44,7 +44,7 @@ async def test_a_floor_plays_on_while_workers_are_killed(servers: Servers, tmp_p
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails: FAULT_SEED repeats the run
     async with running_stack(servers, tmp_path) as stack:
         async with asyncio.TaskGroup() as group:
-            killing = group.create_task(kill_workers(stack, random.Random(seed)))  # noqa: S311 - to be repeatable
+            killing = group.create_task(kill_workers(stack, random.Random(seed)))
             tally = await play(stack, tickets=TICKETS, seed=seed, rate=8.0, at_once=40)
             killing.cancel()
         await check_floor(stack, tally)

@@ -91,7 +91,7 @@ async def test_two_thousand_tickets_while_workers_are_killed(servers: Servers, t
         # Each ticket weighs 2, so every agent has room for all that could come to it.
         agents = await open_directory(stack, agents=AGENTS, max_weight=1000)
         async with asyncio.TaskGroup() as group:
-            group.create_task(kill_workers(stack, random.Random(seed)))  # noqa: S311 - a seed is to be repeatable
+            group.create_task(kill_workers(stack, random.Random(seed)))
             opened = await open_all(stack)
         await eventually(lambda: are_owned(stack, TICKETS), within=SETTLE_S)
         await eventually(lambda: outbox_empty(stack), within=30.0)

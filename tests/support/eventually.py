@@ -31,3 +31,9 @@ async def eventually(check: Callable[[], Awaitable[Value]], *, within: float = 1
         if time.monotonic() > limit:
             raise AssertionError(f"not true within {within} s; the last check gave {last}")
         await asyncio.sleep(_PAUSE_S)
+
+
+async def pass_time(seconds: float) -> None:
+    """Let time pass. Only for programs that set the pace of something, such as how long a fault lasts; a test waits for
+    what it expects."""
+    await asyncio.sleep(seconds)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,9 +112,20 @@ class Stack:
         return "\n".join(f"--- {name}\n{tail}" for name, tail in tails)
 
 
+async def _nothing(_stack: Stack) -> None:
+    """There is nothing to prepare."""
+
+
 @asynccontextmanager
 async def running_stack(
-    servers: Servers, folder: Path, *, settings: Mapping[str, str] | None = None, services: Sequence[str] = SERVICES
+    servers: Servers,
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    services: Sequence[str] = SERVICES,
+    starter: Sequence[str] = (),
+    replicas: int = 1,
+    prepare: Callable[[Stack], Awaitable[None]] = _nothing,
 ) -> AsyncGenerator[Stack]:
     """Start api and worker of every service apart, wait until they are ready, and end and drop everything after.
 
@@ -122,6 +133,9 @@ async def running_stack(
         folder: for logs and the clients file.
         settings: further FRONTLINE_* variables, given to every process.
         services: which of them run; the topics and the addresses of the others are there all the same.
+        starter: a module that starts a service in its stead, given the service's name and arguments.
+        replicas: of each partition; with more than one, all but one must have a record before it is acknowledged.
+        prepare: called when the databases are migrated and no process runs yet.
     """
     prefix = f"t{new_id().hex[-10:]}."
     key = create_key(folder / "clients.json", "tests", scopes=ALL_SCOPES, now=SystemClock().now())
@@ -134,7 +148,7 @@ async def running_stack(
         servers=servers,
         folder=folder,
     )
-    await _create_topics(servers, prefix)
+    await _create_topics(servers, prefix, replicas)
     try:
         for service in SERVICES:
             stack.urls[service] = f"http://127.0.0.1:{free_ports(1)[0]}"
@@ -143,8 +157,9 @@ async def running_stack(
             await _administer(servers, f"create database {name}")
             stack.database_urls[service] = servers.postgres_url.rpartition("/")[0] + "/" + name
         for service in services:
-            _define(stack, service, prefix, settings or {})
+            _define(stack, service, prefix, settings or {}, starter)
         await asyncio.gather(*(_migrate(stack.processes[f"{service}-api"], service) for service in services))
+        await prepare(stack)
         async with asyncio.TaskGroup() as group:
             for process in stack.processes.values():
                 group.create_task(process.keep_running(), name=process.name)
@@ -167,7 +182,7 @@ async def _administer(servers: Servers, statement: str) -> None:
         await connection.close()
 
 
-def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]) -> None:
+def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str], starter: Sequence[str]) -> None:
     api_admin, worker_admin = free_ports(2)
     api = stack.urls[service].rpartition(":")[2]
     common = {
@@ -188,7 +203,7 @@ def _define(stack: Stack, service: str, prefix: str, settings: Mapping[str, str]
         stack.admin_urls[name] = f"http://127.0.0.1:{admin_port}"
         stack.processes[name] = Process(
             name=name,
-            arguments=(service, role),
+            arguments=(*starter, service, role),
             environment={**common, "FRONTLINE_API_PORT": api, "FRONTLINE_ADMIN_PORT": str(admin_port)},
             log=stack.folder / f"{name}.log",
         )
@@ -220,11 +235,13 @@ async def _migrate(process: Process, service: str) -> None:
     assert await migration.wait() == 0, process.log.read_text(errors="replace")
 
 
-async def _create_topics(servers: Servers, prefix: str) -> None:
+async def _create_topics(servers: Servers, prefix: str, replicas: int) -> None:
+    in_step = {"min.insync.replicas": str(max(1, replicas - 1))}
+    topics = [NewTopic(topic_name(name, prefix), PARTITIONS, replicas, topic_configs=in_step) for name in TOPICS]
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka_bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic_name(name, prefix), PARTITIONS, 1) for name in TOPICS])
+        await admin.create_topics(topics)
     finally:
         await admin.close()
 

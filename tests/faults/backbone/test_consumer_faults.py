@@ -144,7 +144,7 @@ async def test_three_consumers_that_all_believe_they_own_everything_apply_each_e
 async def test_connections_killed_at_random_never_park_and_never_repeat_an_effect(
     servers: Servers, empty_database: str, topic_prefix: str
 ) -> None:
-    choice = random.Random(5)  # noqa: S311 - reproducible
+    choice = random.Random(5)
     tickets = [new_id() for _ in range(100)]
     async with inbox(servers, empty_database, topic_prefix) as service, administrator(servers) as admin:
         async with running(service.consume):
@@ -211,7 +211,7 @@ async def in_transaction(begin: Callable[..., Any], write: Callable[[Transaction
 async def test_after_an_unknown_commit_the_consumer_looks_and_neither_repeats_nor_skips(
     servers: Servers, empty_database: str, topic_prefix: str
 ) -> None:
-    choice = random.Random(9)  # noqa: S311 - reproducible
+    choice = random.Random(9)
     tickets = [new_id() for _ in range(50)]
     async with inbox(servers, empty_database, topic_prefix) as service, proxy(empty_database) as way:
         through = Inbox(database=open_database(way.url), kafka=service.kafka, topic=service.topic)

@@ -31,7 +31,7 @@ from tests.support.eventually import eventually
 from tests.support.servers import Servers
 from tests.support.topics import first_appearances, read_topic
 
-SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))  # noqa: S311 - printed, so that a run can be repeated
+SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
 
 
 async def end_leases(database: Database) -> None:
@@ -42,7 +42,7 @@ async def end_leases(database: Database) -> None:
 
 async def write(database: Database, tickets: list[UUID], enough: asyncio.Event, *, seed: int) -> None:
     """Transactions that meet on the same subjects, some of which commit late, until there are enough."""
-    choice = random.Random(seed)  # noqa: S311 - reproducible
+    choice = random.Random(seed)
     while not enough.is_set():
         async with database.begin(ORIGIN) as tx:
             await tx.connection.execute(text("select pg_sleep(:s)"), {"s": choice.random() * 0.02})
@@ -72,7 +72,7 @@ async def test_a_relay_killed_again_and_again_loses_and_reorders_nothing(
     servers: Servers, empty_database: str, topic_prefix: str
 ) -> None:
     print(f"seed {SEED}")  # noqa: T201 - pytest shows it where the test fails
-    choice = random.Random(SEED)  # noqa: S311 - reproducible
+    choice = random.Random(SEED)
     kafka = kafka_settings(servers, topic_prefix)
     topic = topic_name("routing", topic_prefix)
     await create_topics(kafka, [topic])

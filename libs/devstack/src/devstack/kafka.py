@@ -26,7 +26,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers={host}:{controller_port}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{advertised},CONTROLLER://{host}:{controller_port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -46,11 +46,14 @@ share.coordinator.state.topic.replication.factor=1
 class EmbeddedKafka:
     """One broker that is its own controller, its data in `<folder>/data`."""
 
-    def __init__(self, folder: Path, *, log: Path, jvm_options: Sequence[str] = SMALL_JVM) -> None:
-        """Args: folder: need not exist."""
+    def __init__(
+        self, folder: Path, *, log: Path, jvm_options: Sequence[str] = SMALL_JVM, advertised_port: int = 0
+    ) -> None:
+        """Args: folder: need not exist; advertised_port: what clients are told, where something stands in between."""
         self._folder = folder
         self._log = log
         self._jvm_options = tuple(jvm_options)
+        self._advertised_port = advertised_port
         self._properties = folder / "server.properties"
 
     def running(self) -> Running | None:
@@ -81,8 +84,7 @@ class EmbeddedKafka:
         if not (self._folder / "data").exists():
             self._format(jars, check)
         # A relative data folder: the value is a list split at commas, and its file is read as ISO 8859-1.
-        text = _PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, data="data")
-        write_whole(self._properties, text)
+        write_whole(self._properties, self._settings(port, controller_port, data="data"))
         command = [*self._java(jars), "kafka.Kafka", str(self._properties)]
         since = size_of(self._log)
         server = Running(pid=start_detached(command, log=self._log, folder=self._folder), mark=str(self._properties))
@@ -108,12 +110,21 @@ class EmbeddedKafka:
         shutil.rmtree(self._folder / "data.new", ignore_errors=True)
         properties = self._folder / "format.properties"
         # Which ports stand here does not matter: a node that is its own only voter starts on others as well.
-        write_whole(properties, _PROPERTIES.format(host=LOOPBACK, port=9092, controller_port=9093, data="data.new"))
+        write_whole(properties, self._settings(9092, 9093, data="data.new"))
         tool = [*self._java(jars), "kafka.tools.StorageTool", "format", "--standalone", "-c", str(properties)]
         run_quietly(
             [*tool, "-t", _cluster_id()], name="Kafka's format tool", log=self._log, folder=self._folder, check=check
         )
         (self._folder / "data.new").rename(self._folder / "data")
+
+    def _settings(self, port: int, controller_port: int, *, data: str) -> str:
+        return _PROPERTIES.format(
+            host=LOOPBACK,
+            port=port,
+            advertised=self._advertised_port or port,
+            controller_port=controller_port,
+            data=data,
+        )
 
     def _java(self, jars: Sequence[Path]) -> list[str]:
         scratch = self._folder / "tmp"  # compression libraries unpack themselves here; /tmp may forbid execution

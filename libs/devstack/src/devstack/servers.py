@@ -49,10 +49,17 @@ class EmbeddedServers:
         usual: UsualPorts | None = None,
         fsync: bool = True,
         jvm_options: Sequence[str] = SMALL_JVM,
+        advertised_port: int = 0,
     ) -> None:
-        """Args: postgres, kafka: data folders, which need not exist; fsync: PostgreSQL's data survive a power cut."""
+        """Args:
+        postgres, kafka: data folders, which need not exist.
+        fsync: PostgreSQL's data survive a power cut.
+        advertised_port: where Kafka's clients find it, if something stands in between; 0 for its own port.
+        """
         self._postgres = EmbeddedPostgres(postgres, log=logs / "postgres.log", fsync=fsync)
-        self._kafka = EmbeddedKafka(kafka, log=logs / "kafka.log", jvm_options=jvm_options)
+        self._kafka = EmbeddedKafka(
+            kafka, log=logs / "kafka.log", jvm_options=jvm_options, advertised_port=advertised_port
+        )
         self._usual = usual or UsualPorts()
         self._ports = PortChooser()
 

@@ -51,7 +51,7 @@ class Play:
             self.tally.playing += 1
             result = Result(number=story.number)
             try:
-                await _Scene(customer=self._customer(story), staff=staff, story=story, result=result).play()
+                await Scene(customer=self._customer(story), staff=staff, story=story, result=result).play()
                 result.finished = True
             except FrontlineError as failed:
                 result.trouble = f"{type(failed).__name__}: {failed.detail}"
@@ -64,7 +64,7 @@ class Play:
 
 
 @dataclass(kw_only=True)
-class _Scene:
+class Scene:
     """One story while it is played."""
 
     customer: Customer

@@ -1,0 +1,35 @@
+"""Several faults at once, drawn from the seed."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import chain
+
+from tests.faults.faults import Fault, Made
+from tests.faults.world import NotPossible, World
+from tests.support.eventually import pass_time
+
+_AT_ONCE = 3
+_SPREAD_S = 3.0
+
+
+def mixed(faults: Sequence[Fault]) -> Fault:
+    """Three of those that may be mixed, each beginning at its own moment."""
+    mixing = [fault for fault in faults if fault.mixes]
+
+    async def make(world: World) -> Made:
+        drawn = world.chance.sample(mixing, _AT_ONCE)
+        delays = [world.chance.uniform(0.0, _SPREAD_S) for _ in drawn]
+
+        async def begin(fault: Fault, delay_s: float) -> Made:
+            await pass_time(delay_s)
+            try:
+                return await fault.make(world)
+            except NotPossible as why:
+                return Made(detail=f"not made: {why}")
+
+        made = await asyncio.gather(*map(begin, drawn, delays))
+        said = "; ".join(f"{fault.name} ({one.detail})" for fault, one in zip(drawn, made, strict=True))
+        poison = list(chain.from_iterable(one.poison for one in made))
+        return Made(detail=said, poison=poison, poison_records=sum(one.poison_records for one in made))
+
+    return Fault(name="mixed", sentence="several faults at once, drawn from the seed", make=make, lasts_s=9.0)

@@ -1,0 +1,140 @@
+"""Processes are killed, at random and at named points, and stopped for longer than anybody waits for them."""
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.faults.armed import POINTS
+from tests.faults.faults import Fault, Made, Make
+from tests.faults.world import NotPossible, World, names, wait_for
+from tests.support.eventually import pass_time
+from tests.support.stack import Process
+
+_KILLING_S = 3.0
+_POINT_LIMIT_S = 10.0
+_LAST_PASSAGE, _LAST_OF_REBALANCE = 8, 2
+"""Up to which passage a process may live; a rebalance passes twice."""
+_STOPPED_S = (13.0, 20.0)
+"""Longer than a lease (5 s), a session of the group (6 s) and a rebalance (10 s)."""
+
+
+async def kill_workers(world: World) -> Made:
+    """Each worker once or twice, at any moment."""
+    return await _kill(world, [*world.workers, *world.chance.sample(world.workers, 2)])
+
+
+async def kill_apis(world: World) -> Made:
+    """Each API process once."""
+    return await _kill(world, world.apis)
+
+
+async def _kill(world: World, processes: list[Process]) -> Made:
+    span = _KILLING_S * world.patience
+    moments = sorted((world.chance.uniform(0.0, span), index) for index in range(len(processes)))
+    passed = 0.0
+    for moment, index in moments:
+        await pass_time(moment - passed)
+        processes[index].kill()
+        passed = moment
+    await world.started_again(processes)
+    return Made(detail=f"{len(processes)} times SIGKILL")
+
+
+def kill_at(point: str) -> Make:
+    """Every worker, and where it passes the point too intake's API, kills itself at some passage of it."""
+
+    async def make(world: World) -> Made:
+        armed = world.workers + (world.apis[:1] if "commit" in point else [])
+        starts = {process.name: process.starts for process in armed}
+        traps = {process.name: process.environment["FAULTS_TRAP"] for process in armed}
+        last = _LAST_OF_REBALANCE if point == "rebalance" else _LAST_PASSAGE
+        for process in armed:
+            _write(traps[process.name], f"{point} {world.chance.randint(1, last)}")
+        async with AsyncExitStack() as held:
+            if point == "rebalance":
+                for service in ("intake", "routing"):
+                    await held.enter_async_context(world.second(service, ready=False))
+
+            async def all_died() -> bool:
+                return all(process.starts > starts[process.name] for process in armed)
+
+            await wait_for(all_died, within=_POINT_LIMIT_S)
+        died = [process for process in armed if process.starts > starts[process.name]]
+        for process in armed:
+            _remove(traps[process.name])
+        await world.started_again(died)
+        if not died:
+            raise NotPossible(f"nobody passed the point within {_POINT_LIMIT_S:g} s")
+        return Made(detail=f"died there: {names(died)}")
+
+    return make
+
+
+async def stop_workers(world: World) -> Made:
+    """Every worker stands still while a second one takes its work over, then goes on as if nothing had been."""
+    stopped_s = world.chance.uniform(*_STOPPED_S) if world.patience > 1 else _STOPPED_S[0]
+    async with AsyncExitStack() as held:
+        await asyncio.gather(
+            *(held.enter_async_context(world.second(service)) for service in world.stack.database_urls)
+        )
+        stopped = [process.running for process in world.workers]
+        for process in world.workers:
+            process.kill(signal.SIGSTOP)
+        try:
+            await pass_time(stopped_s)
+        finally:
+            for process in stopped:
+                if process is not None and process.returncode is None:
+                    process.send_signal(signal.SIGCONT)
+        await pass_time(1.0)
+    return Made(detail=f"{len(stopped)} workers stood for {stopped_s:.0f} s")
+
+
+async def rebalance(world: World) -> Made:
+    """A second worker comes and goes, again and again."""
+    turns = round(3 * world.patience)
+    for turn in range(turns):
+        async with world.second(("intake", "routing", "escalation", "feedback")[turn % 4]):
+            await pass_time(world.chance.uniform(0.2, 1.0))
+    return Made(detail=f"{2 * turns} rebalances")
+
+
+def _write(path: str, text: str) -> None:
+    # Renamed into place, so that nobody reads half of it.
+    Path(f"{path}.new").write_text(text)
+    os.replace(f"{path}.new", path)
+
+
+def _remove(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+FAULTS = (
+    Fault(
+        name="kill_workers",
+        sentence="SIGKILL of every worker process at random moments",
+        make=kill_workers,
+        lasts_s=_KILLING_S,
+    ),
+    Fault(name="kill_apis", sentence="SIGKILL of every API process at random moments", make=kill_apis, lasts_s=3.0),
+    *(
+        Fault(name=f"kill_{point}", sentence=f"SIGKILL {words}", make=kill_at(point), lasts_s=4.0)
+        for point, words in POINTS.items()
+    ),
+    Fault(
+        name="zombies",
+        sentence="SIGSTOP of every worker for longer than lease, session and rebalance last, while others take over; "
+        "then SIGCONT",
+        make=stop_workers,
+        lasts_s=17.0,
+        mixes=False,
+    ),
+    Fault(
+        name="rebalances",
+        sentence="a second worker joins and leaves its group every few seconds",
+        make=rebalance,
+        lasts_s=10.0,
+    ),
+)

@@ -1,0 +1,173 @@
+"""The load: the demo's support floor, its stories drawn from a seed, every call that changes something written down.
+
+Customers open tickets, write, answer surveys; agents ask, hand over, accept or decline, resolve. Whoever gets no
+answer asks again with the same key, as the contract wants it.
+"""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from common.errors import FrontlineError, Refused
+from devstack.demo.agent import Staff
+from devstack.demo.customer import Customer
+from devstack.demo.floor import open_floor
+from devstack.demo.people import House
+from devstack.demo.play import Scene
+from devstack.demo.story import Story, write_story
+from devstack.demo.tally import Result, Tally
+from tests.faults.journal import Journal
+from tests.support.eventually import pass_time
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PATIENCE_S = 20.0
+_ID = re.compile(r"/v1/(tickets|handoffs)/([0-9a-f-]{36})")
+_WORDS = {"tickets": "open", "messages": "message", "handoffs": "handoff", "hold": "update", "resume": "update"}
+"""What the history calls a command, by the last word of its path; others are called by that word."""
+
+
+class RecordingClient(httpx.AsyncClient):
+    """Writes down each command: when it was asked, when answered, and whether anybody can know what became of it."""
+
+    def __init__(self, journal: Journal, service: str, known: dict[str, str], **given: Any) -> None:
+        """Args: known: the tickets of handoffs, shared by all clients."""
+        super().__init__(trust_env=False, timeout=_PATIENCE_S, **given)
+        self._journal = journal
+        self._service = service
+        self._tickets = known
+
+    async def send(self, request: httpx.Request, **given: Any) -> httpx.Response:
+        """See `httpx.AsyncClient.send`."""
+        if request.method in _READS:
+            return await super().send(request, **given)
+        invoked_at, fault = time.time(), self._journal.fault
+        answer: httpx.Response | None = None
+        try:
+            answer = await super().send(request, **given)
+        finally:
+            self._note(request, answer, invoked_at, fault)
+        return answer
+
+    def _note(self, request: httpx.Request, answer: httpx.Response | None, invoked_at: float, fault: str) -> None:
+        status = answer.status_code if answer is not None else None
+        word = "survey" if request.url.path.startswith("/s/") else request.url.path.rstrip("/").rpartition("/")[2]
+        named = answer.headers.get("support-event", "").split() if answer is not None else []
+        self._journal.write(
+            "operation",
+            fault=fault,
+            process=self._service,
+            id=self._journal.number(),
+            what=_WORDS.get(word, word),
+            subject=named[1] if len(named) == 3 else self._subject(request, answer),
+            key=request.headers.get("idempotency-key", ""),
+            invoked_at=invoked_at,
+            completed_at=time.time() if answer is not None else None,
+            outcome="unknown" if status is None or status >= 500 else "ok" if status < 400 else "fail",
+            status=status,
+            event_id="",
+            seq=int(named[2]) if len(named) == 3 else None,
+            source=named[0] if len(named) == 3 else "",
+        )
+
+    def _subject(self, request: httpx.Request, answer: httpx.Response | None) -> str:
+        path = request.url.path
+        body = _body(answer)
+        if path == "/v1/tickets":
+            return f"ticket/{body['id']}" if "id" in body else ""
+        found = _ID.match(path)
+        if not found:
+            return ""
+        ticket = found[2] if found[1] == "tickets" else self._tickets.get(found[2], "")
+        if path.endswith("/handoffs") and "id" in body:
+            self._tickets[body["id"]] = ticket
+        return f"ticket/{ticket}" if ticket else ""
+
+
+def _body(answer: httpx.Response | None) -> dict[str, Any]:
+    if answer is None or not answer.is_success or "json" not in answer.headers.get("content-type", ""):
+        return {}
+    return answer.json()
+
+
+@dataclass(kw_only=True)
+class Load:
+    """The floor of one run: its people, and the stories that they play, which go on from window to window.
+
+    Attributes:
+        refusals: stories that ended with a clear refusal, in words.
+        troubles: stories in which somebody waited in vain.
+    """
+
+    journal: Journal
+    house: House
+    run: str
+    tally: Tally = field(default_factory=lambda: Tally(wanted=0))
+    refusals: list[str] = field(default_factory=list[str])
+    troubles: list[str] = field(default_factory=list[str])
+    _staff: Staff | None = None
+    _answering: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+    _playing: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    async def open(self) -> None:
+        """Hire everybody, and let them answer offers."""
+        agents = await open_floor(self.house, among_others=False)
+        self._staff = Staff(house=self.house, agents=agents, run=self.run, tally=self.tally)
+        self._answering = [asyncio.create_task(self._staff.answer_offers(agent)) for agent in agents.values()]
+
+    def begin(self, seed: int, *, stories: int, rate: float) -> None:
+        """Let so many customers come, so many a second."""
+        for number in range(1, stories + 1):
+            story = write_story(seed, number, rate=rate)
+            self.tally.wanted += 1
+            # Numbers stand in keys: each is used once in a run.
+            playing = asyncio.create_task(self._play(replace(story, number=self.tally.wanted)))
+            self._playing.add(playing)
+            playing.add_done_callback(self._playing.discard)
+
+    async def _play(self, story: Story) -> None:
+        assert self._staff is not None
+        await pass_time(story.arrives_s)
+        customer = Customer(house=self.house, story=story, run=self.run, tally=self.tally)
+        result = Result(number=story.number)
+        try:
+            await Scene(customer=customer, staff=self._staff, story=story, result=result).play()
+        except Refused as refused:
+            # A clear answer, if not the one of the script: under faults people come later than they meant to.
+            self.refusals.append(f"story {story.number}, ticket {result.ticket_id}: {refused.detail}")
+        except FrontlineError as failed:
+            self.troubles.append(f"story {story.number}, ticket {result.ticket_id}: {failed.detail}")
+
+    async def end(self, *, within: float) -> None:
+        """Wait for the ends of all stories, then let everybody go."""
+        if self._playing:
+            _, late = await asyncio.wait(self._playing, timeout=within)
+            self.troubles += [f"{len(late)} stories did not come to their ends"] if late else []
+        for task in (*self._playing, *self._answering):
+            task.cancel()
+        ended = await asyncio.gather(*self._playing, *self._answering, return_exceptions=True)
+        self.troubles += [repr(each) for each in ended if isinstance(each, Exception)]
+
+
+def draw(seed: int, name: str) -> int:
+    """A seed for one part of a run."""
+    return random.Random(f"{seed}/{name}").randrange(2**32)
+
+
+def recorded_house(journal: Journal, urls: Mapping[str, str], key: str) -> House:
+    """The installation, through clients that write everything down."""
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+    known: dict[str, str] = {}
+    headers = {"Authorization": f"Bearer {key}"}
+    return House(
+        services={
+            name: RecordingClient(journal, name, known, base_url=url, headers=headers, limits=limits)
+            for name, url in urls.items()
+        },
+        street=RecordingClient(journal, "feedback", known, limits=limits, follow_redirects=True),
+    )

@@ -1,0 +1,147 @@
+"""What the installation says when it is quiet, written into the history: topics, effects, tables, what APIs show."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from contracts.envelope import UndecodableRecord, decode_event
+from devstack.demo.people import Person
+from tests.faults.quiet import find_ends, find_lag
+from tests.faults.world import World
+from tests.support.stack import PARTITIONS
+
+_SHOWN = ("status", "owner_id", "priority", "routing_state", "queue_id", "tier_required", "escalation_level")
+_BELOW_FLOOR = b"rows below the floor"
+_POLL_MS = 500
+
+
+async def record_everything(world: World) -> None:
+    """Write all that the checker compares."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=world.stack.servers.kafka_bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        for service, topic in world.stack.topics.items():
+            await _record_topic(world, consumer, service, topic)
+        ends = await find_ends(world, consumer)
+        for service in world.stack.database_urls:
+            async with world.connected(service) as connection:
+                await _record_effects(world, connection, service)
+                lag = await find_lag(connection, ends)
+                await _record_tables(world, connection, service, lag)
+    finally:
+        await consumer.stop()
+    await _record_states(world)
+
+
+async def _record_topic(world: World, consumer: AIOKafkaConsumer, service: str, topic: str) -> None:
+    """Every record, partition by partition, in the order of offsets."""
+    for number in range(PARTITIONS):
+        place = TopicPartition(topic, number)
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        end = (await consumer.end_offsets([place]))[place]
+        while await consumer.position(place) < end:
+            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    _record_one(world, service, record)
+
+
+def _record_one(world: World, service: str, record: ConsumerRecord[bytes, bytes]) -> None:
+    subject, seq, event_id, event_type, data = "", 0, "", "", {}
+    try:
+        event = decode_event(record.headers, record.value)
+        subject, seq, event_id, event_type = event.subject, event.seq, str(event.id), event.type
+        data = msgspec.json.decode(event.data)
+    except (UndecodableRecord, msgspec.DecodeError):
+        data = {}
+    forged = (record.topic, record.partition, record.offset) in world.forged
+    world.journal.write(
+        "published",
+        source=service,
+        partition=record.partition,
+        offset=record.offset,
+        subject=subject,
+        seq=seq,
+        event_id=event_id,
+        type=event_type,
+        digest=_digest(record.headers, record.value or b""),
+        written_at=record.timestamp / 1000,
+        data={} if forged else data,
+        forged=forged,
+    )
+
+
+def _digest(headers: Sequence[tuple[str, bytes]], value: bytes) -> str:
+    """Of all that a repeat must have in common with the first."""
+    digest = hashlib.sha256(value)
+    for name, text in headers:
+        if name != "traceparent":
+            digest.update(f"\0{name}\0".encode() + (text or b""))
+    return digest.hexdigest()
+
+
+async def _record_effects(world: World, connection: asyncpg.Connection, service: str) -> None:
+    rows = await connection.fetch(
+        "select row, source, subject, seq, event_id::text, extract(epoch from applied_at)::float8 as applied_at"
+        " from effect_log order by row"
+    )
+    for row in rows:
+        world.journal.write("effect", consumer=service, **dict(row))
+
+
+async def _record_tables(world: World, connection: asyncpg.Connection, service: str, lag: int) -> None:
+    parked = [list(row) for row in await connection.fetch("select source, subject, reason from parked_subject")]
+    reasons = [reason for _, _, reason in parked]
+    more: dict[str, Any] = {}
+    if service == "intake":
+        more["known_keys"] = await _known_keys(connection)
+    world.journal.write(
+        "tables",
+        service=service,
+        outbox=await connection.fetchval("select count(*) from outbox"),
+        lag=lag,
+        below_floor=_count_below_floor(world, service),
+        forks=reasons.count("fork"),
+        gaps=reasons.count("gap"),
+        parked=parked,
+        poison_records=await connection.fetchval("select count(*) from poison_record"),
+        **more,
+    )
+
+
+async def _known_keys(connection: asyncpg.Connection) -> dict[str, str]:
+    """The ticket that each key opened, by the answer that is kept with the key."""
+    rows = await connection.fetch("select key, body from idempotency_key where status = 201 and body is not null")
+    opened: dict[str, str] = {}
+    for row in rows:
+        body = msgspec.json.decode(row["body"])
+        if "requester" in body or "status" in body:
+            opened[row["key"]] = f"ticket/{body['id']}"
+    return opened
+
+
+def _count_below_floor(world: World, service: str) -> int:
+    """How often a relay found rows below its floor; it says so in its log alone."""
+    logs = world.stack.folder.glob(f"{service}-worker*.log")
+    return sum(log.read_bytes().count(_BELOW_FLOOR) for log in logs)
+
+
+async def _record_states(world: World) -> None:
+    reader = Person(house=world.house)
+    for ticket in await reader.list_all("intake", "/v1/tickets", {"limit": 200}):
+        values = {name: ticket[name] for name in _SHOWN if name in ticket}
+        world.journal.write(
+            "state", service="intake", subject=f"ticket/{ticket['id']}", values={"state": ticket["status"], **values}
+        )
+    async with world.connected("routing") as connection:
+        rows = await connection.fetch("select ticket_id::text, agent_id::text from assignment where ended_at is null")
+        known = await connection.fetch("select distinct ticket_id::text from assignment")
+    owners = {row["ticket_id"]: row["agent_id"] for row in rows}
+    for (ticket_id,) in known:
+        agent = owners.get(ticket_id)
+        world.journal.write("state", service="routing", subject=f"ticket/{ticket_id}", values={"agent_id": agent})

@@ -1,0 +1,146 @@
+"""What faults are made to: a running installation, its servers, the wires between them, and chance."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from devstack.demo.people import House
+from tests.faults.journal import Journal
+from tests.support.eventually import pass_time
+from tests.support.own_servers import OwnServers
+from tests.support.ports import free_ports
+from tests.support.stack import SERVICES, Process, Stack
+from tests.support.wire import Wire
+
+LOOK_S = 0.05
+_START_S = 30.0
+
+
+class NotPossible(Exception):
+    """A fault cannot be made here; says why. It counts as not run."""
+
+
+@dataclass(kw_only=True)
+class World:
+    """One running installation.
+
+    Attributes:
+        house: its APIs, each call written down.
+        chance: draws for the present window, from the run's seed.
+        patience: by how much faults that are better when longer are prolonged; 1 in continuous integration.
+        forged: (topic, partition, offset) of the records that we wrote ourselves.
+    """
+
+    stack: Stack
+    servers: OwnServers
+    postgres: Wire
+    kafka: Wire
+    journal: Journal
+    house: House
+    chance: random.Random
+    patience: float = 1.0
+    forged: set[tuple[str, int, int]] = field(default_factory=set[tuple[str, int, int]])
+    extras: dict[str, Process] = field(default_factory=dict[str, Process])
+
+    @property
+    def workers(self) -> list[Process]:
+        """The worker of each service."""
+        return [self.stack.processes[f"{service}-worker"] for service in SERVICES]
+
+    @property
+    def apis(self) -> list[Process]:
+        """The API process of each service."""
+        return [self.stack.processes[f"{service}-api"] for service in SERVICES]
+
+    def database_url(self, service: str) -> str:
+        """A service's database, past the wire."""
+        return self.servers.addresses.postgres_url.rpartition("/")[0] + "/" + self.database_name(service)
+
+    def database_name(self, service: str) -> str:
+        """The name of a service's database."""
+        return self.stack.database_urls[service].rpartition("/")[2]
+
+    @asynccontextmanager
+    async def connected(self, service: str = "") -> AsyncGenerator[asyncpg.Connection]:
+        """An administrator's connection, past the wire: to a service's database, else to the server's own."""
+        url = self.database_url(service) if service else self.servers.addresses.postgres_url
+        connection = await asyncpg.connect(url)
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
+    async def started_again(self, processes: Sequence[Process]) -> None:
+        """Until each of these listens again after it was killed: so long a killed process is the supervisor's matter,
+        and only then the platform's."""
+
+        async def all_listen() -> bool:
+            ports = [int(process.environment["FRONTLINE_ADMIN_PORT"]) for process in processes]
+            return all(await asyncio.gather(*(asks(port, "/livez") for port in ports)))
+
+        await wait_for(all_listen, within=_START_S)
+
+    @asynccontextmanager
+    async def second(
+        self, service: str, *arguments: str, ready: bool = True, **environment: str
+    ) -> AsyncGenerator[Process]:
+        """A second worker of a service, ended afterwards.
+
+        Args:
+            ready: whether to wait until it is.
+        """
+        first = self.stack.processes[f"{service}-worker"]
+        admin, api = free_ports(2)
+        name = f"{service}-worker-{len(self.extras) + 2}"
+        ports = {"FRONTLINE_ADMIN_PORT": str(admin), "FRONTLINE_API_PORT": str(api)}
+        process = Process(
+            name=name,
+            arguments=(*first.arguments, *arguments),
+            environment={**first.environment, **ports, "FAULTS_TRAP": str(self.stack.folder / f"{name}.trap")}
+            | environment,
+            log=self.stack.folder / f"{name}.log",
+        )
+        self.extras[name] = process
+        running = asyncio.create_task(process.keep_running(), name=name)
+        try:
+            if ready and not await wait_for(lambda: asks(admin, "/readyz"), within=_START_S):
+                raise NotPossible("a second worker was not ready in time")
+            yield process
+        finally:
+            process.stop()
+            await running
+
+
+async def asks(port: int, path: str) -> bool:
+    """Whether what listens there answers 200."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        return b" 200 " in await reader.readline()
+    except ConnectionError:
+        return False
+    finally:
+        writer.close()
+
+
+async def wait_for(check: Callable[[], Awaitable[bool]], *, within: float) -> bool:
+    """Look until it is true; False where the time is over."""
+    limit = time.monotonic() + within
+    while not await check():
+        if time.monotonic() > limit:
+            return False
+        await pass_time(LOOK_S)
+    return True
+
+
+def names(processes: Sequence[Process]) -> str:
+    """Their names, for a report."""
+    return ", ".join(process.name for process in processes)

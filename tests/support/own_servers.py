@@ -1,0 +1,120 @@
+"""A PostgreSQL and a Kafka that nobody else uses, so that they may be killed, filled up and started again."""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from devstack.kafka import EmbeddedKafka
+from devstack.postgres import EmbeddedPostgres
+from devstack.processes import stop
+from devstack.progress import Cancel, Silent
+from devstack.servers import EmbeddedServers, UsualPorts, start_both
+from tests.support.ports import free_ports
+from tests.support.servers import Servers
+
+
+class OwnServers:
+    """Both servers in one folder, on ports that stay.
+
+    Attributes:
+        addresses: of the servers themselves.
+        volume: the small file system that PostgreSQL's data lie on; None where they lie on the folder's own.
+    """
+
+    def __init__(self, folder: Path, *, advertised_port: int = 0, volume: Path | None = None) -> None:
+        """Args: advertised_port: what Kafka tells its clients, for a proxy in front of it; 0 for its own port."""
+        self._folder = folder
+        self._advertised_port = advertised_port
+        self.volume = volume
+        self._starting = asyncio.Lock()
+        postgres, kafka, controller = free_ports(3)
+        self._usual = UsualPorts(postgres=postgres, kafka=kafka, controller=controller)
+        started = start_both(self._servers(), progress=Silent(), cancel=Cancel())
+        self.addresses = Servers(postgres_url=started.postgres_url, kafka_bootstrap=started.kafka_bootstrap)
+
+    @property
+    def _data(self) -> Path:
+        return (self.volume or self._folder) / "postgres"
+
+    def _servers(self) -> EmbeddedServers:
+        folder = self._folder
+        return EmbeddedServers(
+            postgres=self._data,
+            kafka=folder / "kafka",
+            logs=folder / "logs",
+            usual=self._usual,
+            advertised_port=self._advertised_port,
+        )
+
+    def kill_kafka(self) -> None:
+        """No flush, no farewell."""
+        self._end_kafka(signal.SIGKILL)
+
+    def stop_kafka(self) -> None:
+        """As an administrator would."""
+        self._end_kafka(signal.SIGTERM)
+
+    def _end_kafka(self, first: signal.Signals) -> None:
+        running = EmbeddedKafka(self._folder / "kafka", log=self._folder / "logs" / "kafka.log").running()
+        if running is not None:
+            stop(running, first=first)
+
+    def kill_postgres(self) -> None:
+        """An immediate end of the server and of every connection, without a checkpoint."""
+        running = EmbeddedPostgres(self._data, log=self._folder / "logs" / "postgres.log").running()
+        if running is not None:
+            stop(running, first=signal.SIGQUIT)
+
+    async def start_again(self) -> None:
+        """Start what does not run, on the same ports, with the same data."""
+
+        def start() -> None:
+            started = start_both(self._servers(), progress=Silent(), cancel=Cancel())
+            assert started.postgres_url == self.addresses.postgres_url
+            assert started.kafka_bootstrap == self.addresses.kafka_bootstrap
+
+        async with self._starting:
+            await asyncio.to_thread(start)
+
+    def remove(self) -> None:
+        """Stop both and delete their data."""
+        servers = self._servers()
+        servers.stop()
+        servers.remove()
+
+
+@contextmanager
+def own_servers(*, advertised_port: int = 0, volume_bytes: int = 0) -> Generator[OwnServers]:
+    """Both servers in a folder of their own, removed in the end.
+
+    Args:
+        volume_bytes: put PostgreSQL's data on a file system of their own of this size, where we may mount one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="frontline-faults-"))
+    folder.chmod(0o711)  # PostgreSQL's user must be able to pass it
+    volume = _mount(folder / "volume", volume_bytes) if volume_bytes else None
+    try:
+        servers = OwnServers(folder, advertised_port=advertised_port, volume=volume)
+        try:
+            yield servers
+        finally:
+            servers.remove()
+    finally:
+        if volume is not None:
+            subprocess.run(["umount", "--lazy", str(volume)], check=True)
+        shutil.rmtree(folder)
+
+
+def _mount(place: Path, size_bytes: int) -> Path | None:
+    """A file system in memory at `place`; None where it is not permitted."""
+    place.mkdir()
+    if shutil.which("mount") is None:
+        return None
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0711", "tmpfs", str(place)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    return place if done.returncode == 0 else None
