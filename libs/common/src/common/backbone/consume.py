@@ -179,6 +179,9 @@ class Consumer:
         if dealt != self._dealt:
             self._dealt = dealt
             self._claims.clear()
+            self._lost.clear()
+        for place in self._lost:
+            self._claims.pop(place, None)
         missing = sorted(places - self._claims.keys())
         if not missing:
             return
@@ -205,9 +208,8 @@ class Consumer:
         try:
             polled = await self._log.poll(_MAX_RECORDS)
         except OffsetLost as lost:
+            # Their claims last until the batch in hand is applied: it may hold what the log has dropped since.
             self._lost |= lost.places
-            for place in lost.places:
-                self._claims.pop(place, None)
             return Batch()
         except Unavailable as absent:
             self._poll_failures += 1
