@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
-TESTS := $(wildcard tests/unit tests/contracts tests/integration tests/e2e tests/faults)
+TESTS := $(wildcard tests/unit tests/simulation tests/planted tests/contracts tests/integration tests/e2e tests/faults)
 BIN := .venv/bin
 
 # A caller's Python settings must not lead our programs to other packages than the locked ones.
@@ -16,7 +16,7 @@ ifneq ($(shell cat .venv/.installed 2>/dev/null),$(CURDIR))
 .PHONY: .venv/.installed
 endif
 
-.PHONY: help run down test test-pages test-containers faults soak check image format bench bench-full lock hooks clean
+.PHONY: help run down test test-pages test-containers faults soak planted check image format bench bench-full lock hooks clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -43,6 +43,9 @@ faults: .venv/.installed ## Make faults to a running installation under load, mi
 
 soak: .venv/.installed ## The same for hours, faults drawn and mixed (ARGS="--minutes 30 --report FILE")
 	@$(BIN)/python -m tests.faults --minutes 480 $(ARGS)
+
+planted: .venv/.installed ## Plant each classic error of event backbones and say which schedule of the simulation finds it
+	@$(BIN)/python -m tests.planted $(ARGS)
 
 check: .venv/.installed ## Run everything that needs no server: lint, types, layers, rules, generated documents
 	@$(BIN)/python -m tools.check
