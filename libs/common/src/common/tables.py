@@ -1,4 +1,4 @@
-"""The tables that every service carries, whatever it owns: events out, events in, what is parked, keys, timers, calls.
+"""The tables that every service carries, whatever it owns: events, what is parked, keys, timers, calls, operations.
 
 They belong to this module's own Alembic branch (`common.migrations`); a service adds them to its metadata so that its
 stores can name them. Columns change only together with a migration there.
@@ -31,6 +31,7 @@ def add_common_tables(metadata: MetaData) -> None:
     _add_parking(metadata)
     _add_keys_and_timers(metadata)
     _add_calls(metadata)
+    _add_operations(metadata)
 
 
 def _add_outgoing(metadata: MetaData) -> None:
@@ -206,4 +207,23 @@ def _add_calls(metadata: MetaData) -> None:
         Column("traceparent", Text, nullable=False),
         Index("outgoing_call_due", "service", "due_at"),
         Index("outgoing_call_aggregate", "kind", "aggregate_id"),
+    )
+
+
+def _add_operations(metadata: MetaData) -> None:
+    Table(
+        "operation",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("kind", Text, nullable=False),
+        Column("target", JSONB, nullable=False),
+        Column("actor", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("requested_at", DateTime(timezone=True), nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("lease_until", DateTime(timezone=True)),
+        Column("finished_at", DateTime(timezone=True)),
+        Column("outcome", Text, nullable=False),
+        Column("result", JSONB, nullable=False),
+        Index("operation_waiting", "requested_at", postgresql_where=text("finished_at is null")),
     )
