@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from common.backbone.inbox_store import PostgresInbox
-from common.backbone.parking import discard_parked, get_parked, list_parked, list_poison, redrive_parked
+from common.backbone.parking import discard_parked, get_parked, list_parked, redrive_parked
+from common.backbone.poison import list_poison
 from common.backbone.redrive import redrive_next, run_redrive
 from common.backbone.status import get_consumer_status, get_outbox_status
 from common.clock import MovableClock

@@ -7,9 +7,10 @@ ended here, at the driver, so that `Transaction.fetch` and `Transaction.connecti
 """
 
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -114,7 +115,30 @@ class Database:
             UnknownOutcome: the connection was lost during COMMIT.
         """
         with foreign_errors():
-            async with self._connected() as connection, self._begun(connection, "BEGIN;") as driver:
+            async with self._connected() as connection, self._begin_on(connection, origin) as tx:
+                yield tx
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncGenerator[Callable[[Origin], AbstractAsyncContextManager[Transaction]]]:
+        """One connection for several transactions, which share what lives in its session: temporary tables. It is
+        closed in the end, and they are gone.
+
+        Returns:
+            what `begin` is, on this connection. Where the server closed it meanwhile, another session is met: look.
+        Raises:
+            Unavailable: see `begin`.
+        """
+        with foreign_errors():
+            async with self._connected() as connection:
+                try:
+                    yield partial(self._begin_on, connection)
+                finally:
+                    await connection.invalidate()
+
+    @asynccontextmanager
+    async def _begin_on(self, connection: AsyncConnection, origin: Origin) -> AsyncGenerator[Transaction]:
+        with foreign_errors():
+            async with self._begun(connection, "BEGIN;") as driver:
                 tx = Transaction(connection=connection, driver=driver, now=self.clock.now(), origin=origin)
                 yield tx
                 await flush_events(tx, self.source)

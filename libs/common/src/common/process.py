@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 
 from common.admin import AdminApp, ping_of
 from common.backbone.consumer import Handler
+from common.backbone.projections import Projection
 from common.clock import Clock
 from common.database import Database
 from common.errors import Unavailable
@@ -38,6 +39,7 @@ class Service:
         gather: how long records may gather before they are read. Where nobody waits for the effect, larger and fewer
             batches save most of what consuming costs; 0 reads each record as soon as it is there.
         roles: worker roles of its own beside consumer, relay and timers.
+        projections: what operators may have rebuilt from the topics.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Service:
     timers: Sequence[Timer] = ()
     periodic: Sequence[Periodic] = ()
     roles: Mapping[str, Role] = field(default_factory=dict[str, Role])
+    projections: Sequence[Projection] = ()
 
 
 def role_names(service: Service) -> tuple[str, ...]:
@@ -64,7 +67,14 @@ def create_api(service: Service, runtime: Runtime) -> FastAPI:
     Raises:
         Misconfigured: see `common.web.create_app`.
     """
-    return create_app(name=service.name, routers=service.routers, settings=runtime.settings, database=runtime.database)
+    return create_app(
+        name=service.name,
+        routers=service.routers,
+        settings=runtime.settings,
+        database=runtime.database,
+        consumes=service.consumes,
+        projections=[projection.name for projection in service.projections],
+    )
 
 
 async def run_process(
@@ -154,6 +164,18 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
             database=database, service=name, handlers=service.handlers, beat=pulse.beat, stop=pulse.stopping
         )
 
+    async def operate(pulse: Pulse) -> None:
+        from common.backbone.operating import Operator, run_operations
+
+        operator = Operator(
+            database=database,
+            kafka=kafka,
+            service=name,
+            sources=service.consumes,
+            projections=service.projections,
+        )
+        await run_operations(operator, pulse.stopping)
+
     async def relay(pulse: Pulse) -> None:
         from common.backbone.relay import run_relay
 
@@ -179,7 +201,12 @@ def _role_tasks(service: Service, role: str, database: Database, clock: Clock) -
 
     match role:
         case "consumer":
-            tasks = [Task(name="consumer", run=consume, says_ready=True), Task(name="redrive", run=redrive)]
+            tasks = [
+                Task(name="consumer", run=consume, says_ready=True),
+                Task(name="redrive", run=redrive),
+                # A rebuild's last statement may take longer than a task may be silent; all that it does has a limit.
+                Task(name="operations", run=operate, beats=False),
+            ]
             return tasks if service.consumes else []
         case "relay":
             return [Task(name="relay", run=relay, stage=Stage.OUTLET, says_ready=True)]

@@ -94,6 +94,22 @@ def kafka_headers(packed: bytes, seq: int) -> list[Header]:
     return pairs
 
 
+def headers_of(event: Event) -> list[Header]:
+    """The headers under which an event is published, byte for byte: for one that is read back from an archive."""
+    packed = encode_headers(
+        event_id=event.id,
+        source=event.source,
+        event_type=event.type,
+        subject=event.subject,
+        time=event.time,
+        correlation_id=event.correlation_id,
+        causation_id=event.causation_id,
+        actor=event.actor,
+        traceparent=event.traceparent,
+    )
+    return kafka_headers(packed, event.seq)
+
+
 def decode_event(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Event:
     """Read one record. What is not an event of CloudEvents 1.0 as we publish them is refused, so that nothing in an
     `Event` can be refused by a database later; headers that the contract does not know are ignored.
@@ -194,6 +210,32 @@ def as_json(event: Event) -> dict[str, object]:
     shown["datacontenttype"] = CONTENT_TYPE
     shown["data"] = msgspec.json.decode(event.data)
     return shown
+
+
+def from_json(document: Mapping[str, object]) -> Event:
+    """The reverse of `as_json`: the event that the feed shows.
+
+    Raises:
+        UndecodableRecord: an attribute is absent or malformed.
+    """
+    headers: list[Header] = [("ce_subjectseq", str(document.get("subjectseq")).encode())]
+    names = ("specversion", "id", "source", "type", "subject", "time", "correlationid", "causationid", "actor")
+    headers += [(f"ce_{name}", _text(document, name)) for name in names if document.get(name)]
+    if document.get("traceparent"):
+        headers.append(("traceparent", _text(document, "traceparent")))
+    if "data" not in document:
+        raise UndecodableRecord("the event has no data")
+    return decode_event(headers, msgspec.json.encode(document["data"]))
+
+
+def _text(document: Mapping[str, object], name: str) -> bytes:
+    value = document[name]
+    if not isinstance(value, str):
+        raise UndecodableRecord(f"{name} is no text")
+    try:
+        return value.encode()
+    except UnicodeEncodeError as lone:
+        raise UndecodableRecord(f"{name} holds half a character") from lone
 
 
 def subject_of(kind: str, identifier: UUID | str) -> str:

@@ -30,3 +30,8 @@ def topic_name(service: str, prefix: str = "") -> str:
         KeyError: no service of that name publishes.
     """
     return prefix + TOPICS[service].name
+
+
+def find_producer(topic: str) -> str | None:
+    """The service that publishes to a topic, whatever the installation's prefix; None for a topic of nobody's."""
+    return next((service for service, known in TOPICS.items() if topic.endswith(known.name)), None)

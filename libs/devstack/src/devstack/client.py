@@ -1,6 +1,6 @@
 """One service's REST API as a caller sees it: keys, idempotency, versions, and problem documents turned into errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, cast
 
 import httpx
@@ -60,6 +60,19 @@ class Client:
             cursor = page.get("next_cursor") or ""
             if not cursor:
                 return items
+
+    def stream(self, path: str, parameters: Parameters | None = None) -> Iterator[bytes]:
+        """The lines of a long answer as they come, each with its end; for the errors see `send`."""
+        try:
+            with self._http.stream("GET", path, params=parameters) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise self._error(answer)
+                for line in answer.iter_lines():
+                    yield line.encode() + b"\n"
+        except httpx.HTTPError as failed:
+            reason = str(failed) or type(failed).__name__
+            raise Unavailable(f"{self._service} at {self._http.base_url} broke off: {reason}") from failed
 
     def send(
         self,

@@ -86,6 +86,26 @@ class Applier:
             await self.store.save_cursors(tx, plan.cursors)
         _measure(topic, plan, time.perf_counter() - started)
 
+    async def confirm(self, claims: Mapping[Place, Claim], ends: Mapping[Place, int]) -> None:
+        """Look whether claims are still ours where nothing comes that would tell.
+
+        Raises:
+            Fenced, UnknownOutcome, Unavailable: as `apply`.
+        """
+        moves = [
+            Move(
+                place=place,
+                epoch=claim.epoch,
+                expected=claim.next_offset,
+                next_offset=claim.next_offset,
+                end_offset=max(claim.next_offset, ends.get(place, 0)),
+            )
+            for place, claim in sorted(claims.items())
+        ]
+        async with self.store.begin() as tx:
+            if not await self.store.move_offsets(tx, moves):
+                raise Fenced
+
     async def _run_each(self, tx: Transaction, plan: Plan, events: Sequence[Event]) -> None:
         """Apply stream by stream; the plan is changed where one fails."""
         streams: dict[Stream, list[tuple[Delivery, Event]]] = {}

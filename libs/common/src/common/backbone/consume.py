@@ -30,6 +30,7 @@ _POLL_LIMIT_S = 60.0
 _PROGRESS_LIMIT_S = 120.0
 _PROGRESS_CHECK_S = 30.0
 _HINT_S = 5.0
+_CONFIRM_S = 5.0
 _MAX_POLL_FAILURES = 20
 _MAX_UNFINISHED = 3
 """Attempts at a whole batch that the database did not finish although it answers; slices are smaller."""
@@ -145,7 +146,7 @@ class Consumer:
         self._limit: asyncio.Timeout | None = None
         clock = applier.store.clock
         self._monotonic = clock.monotonic
-        self._progress_at = self._hint_at = self._check_at = clock.monotonic()
+        self._progress_at = self._hint_at = self._check_at = self._confirmed_at = clock.monotonic()
 
     async def run(self) -> None:
         """Consume until stopped.
@@ -169,6 +170,7 @@ class Consumer:
             if batch.items:
                 batch = await self._work(batch)
             else:
+                await self._check_claims()
                 await self._check_progress()
             await self._hint()
         await self._hint(at_once=True)
@@ -328,6 +330,19 @@ class Consumer:
         elif self._monotonic() - self._progress_at > _PROGRESS_LIMIT_S:
             raise Stuck(f"the database answers, and no batch got through for {_PROGRESS_LIMIT_S} s") from failure
         return answering
+
+    async def _check_claims(self) -> None:
+        """Where nothing comes, nothing fences: a partition that was set back by a replay would wait for news."""
+        now = self._monotonic()
+        if now - self._confirmed_at < _CONFIRM_S or not self._claims:
+            return
+        self._confirmed_at = now
+        try:
+            await self._applier.confirm(self._claims, {place: self._log.end_offset(place) for place in self._claims})
+        except (Fenced, UnknownOutcome) as lost:
+            await self._start_over(lost)
+        except Unavailable as absent:
+            _log.warning("cannot look at the claims", extra={"cause": absent.detail})
 
     async def _check_progress(self) -> None:
         """The watchdog for a log that gives nothing although it has something."""

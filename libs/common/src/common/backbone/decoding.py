@@ -66,6 +66,11 @@ def unpack_headers(packed: bytes) -> list[Header]:
     return [(name, value or b"") for name, value in _unpack(packed)]
 
 
+def list_headers(packed: bytes) -> list[tuple[str, bytes | None]]:
+    """Kept headers exactly as they came: one without a value has None."""
+    return _unpack(packed)
+
+
 def _find_subject(headers: Sequence[Header]) -> str:
     try:
         subject = dict(headers).get("ce_subject", b"").decode()

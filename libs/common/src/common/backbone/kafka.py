@@ -1,4 +1,4 @@
-"""The one place that speaks aiokafka: a typed shell around its producer and its consumer, with our settings.
+"""The place that speaks aiokafka, with `reading`: a typed shell around its producer and consumer, with our settings.
 
 aiokafka carries no types, so its own are silenced here and nowhere else.
 """
@@ -33,10 +33,10 @@ from common.settings import KafkaSettings
 from contracts.envelope import kafka_headers
 
 _log = logging.getLogger(__name__)
-_OPEN_LIMIT = timedelta(seconds=30)
+OPEN_LIMIT = timedelta(seconds=30)
 _CLOSE_LIMIT = timedelta(seconds=3)
 _LEAVE_LIMIT = timedelta(seconds=10)
-_REQUEST_LIMIT = timedelta(seconds=5)
+REQUEST_LIMIT = timedelta(seconds=5)
 _MAX_BATCH_BYTES = 512 * 1024
 """Half of what a broker accepts by default, so that a batch of any content passes."""
 _GATHERED_BYTES = 128 * 1024
@@ -68,7 +68,7 @@ async def open_outgoing(settings: KafkaSettings, topic: str) -> "KafkaOutgoing":
     )
     outgoing = KafkaOutgoing(producer, topic, settings.partitions)
     try:
-        async with asyncio.timeout(_OPEN_LIMIT.total_seconds()):
+        async with asyncio.timeout(OPEN_LIMIT.total_seconds()):
             await producer.start()
             found = await _count_partitions(producer, topic)
     except (KafkaError, OSError, TimeoutError) as error:
@@ -146,7 +146,7 @@ class KafkaOutgoing:
             _log.warning("a producer did not end", extra={"error": repr(error)})
 
 
-class _Dealt(ConsumerRebalanceListener):
+class Dealt(ConsumerRebalanceListener):
     """Only counts: what a listener raises is swallowed by aiokafka, and a seek that fails here would skip records."""
 
     def __init__(self) -> None:
@@ -189,11 +189,11 @@ async def open_incoming(
         metadata_max_age_ms=60_000,
         request_timeout_ms=15_000,
     )
-    dealt = _Dealt()
+    dealt = Dealt()
     incoming = KafkaIncoming(consumer, dealt)
     consumer.subscribe(list(topics), listener=dealt)
     try:
-        async with asyncio.timeout(_OPEN_LIMIT.total_seconds()):
+        async with asyncio.timeout(OPEN_LIMIT.total_seconds()):
             await consumer.start()
     except (KafkaError, OSError, TimeoutError) as error:
         await incoming.close()
@@ -207,7 +207,7 @@ async def open_incoming(
 class KafkaIncoming:
     """See `protocols.IncomingLog`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, dealt: _Dealt) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, dealt: Dealt) -> None:
         """Use `open_incoming`."""
         self._consumer = consumer
         self._dealt = dealt
@@ -301,9 +301,9 @@ class KafkaIncoming:
 
     async def find_bounds(self, places: Collection[Place]) -> dict[Place, tuple[int, int]]:
         """See `IncomingLog.find_bounds`."""
-        partitions = _partitions(places)
+        partitions = partitions_of(places)
         try:
-            async with asyncio.timeout(_REQUEST_LIMIT.total_seconds()):
+            async with asyncio.timeout(REQUEST_LIMIT.total_seconds()):
                 first = await self._consumer.beginning_offsets(partitions)
                 end = await self._consumer.end_offsets(partitions)
         except (KafkaError, OSError, TimeoutError) as error:
@@ -313,7 +313,7 @@ class KafkaIncoming:
     async def hint(self, offsets: Mapping[Place, int]) -> None:
         """See `IncomingLog.hint`. Failing is no harm, and the next hint carries the same again."""
         try:
-            async with asyncio.timeout(_REQUEST_LIMIT.total_seconds()):
+            async with asyncio.timeout(REQUEST_LIMIT.total_seconds()):
                 await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
         except (CommitFailedError, IllegalStateError, KafkaError, OSError, TimeoutError) as error:
             _log.info("could not hint offsets", extra={"error": repr(error)})
@@ -346,5 +346,6 @@ def _unreadable(place: Place, offset: int) -> Record:
     return Record(place=place, offset=offset, key=None, value=None, headers=(), written_at_ms=0, fault=_UNREADABLE)
 
 
-def _partitions(places: Iterable[Place]) -> list[TopicPartition]:
+def partitions_of(places: Iterable[Place]) -> list[TopicPartition]:
+    """The same in aiokafka's words."""
     return [TopicPartition(place.topic, place.partition) for place in places]

@@ -31,20 +31,6 @@ _EVENTS = text(
     where source = :source and subject = :subject order by seq, position limit :limit
     """
 )
-_POISON = text(
-    """
-    select topic, partition, position, key, headers, payload, error, seen_at from poison_record
-    where cast(:seen_at as timestamptz) is null
-      or (seen_at, position, topic || '/' || partition) < (:seen_at, :position, :place)
-    order by seen_at desc, position desc, topic || '/' || partition desc limit :limit
-    """
-)
-_TAKE_POISON = text(
-    """
-    delete from poison_record where topic = :topic and partition = :partition and position = :position
-    returning topic, partition, position, key, headers, payload
-    """
-)
 _LOCK = text("select 1 from parked_subject where source = :source and subject = :subject for update")
 _RETRY = text(
     """
@@ -108,20 +94,6 @@ class ParkedEvent:
     record: Record
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoisonRecord:
-    """A record that no subject could be found for, exactly as it came."""
-
-    record: Record
-    error: str
-    seen_at: datetime
-
-    @property
-    def sort_key(self) -> tuple[datetime, int, str]:
-        """Where it stands in a list: (first seen, offset, "<topic>/<partition>")."""
-        return self.seen_at, self.record.offset, _place_of(self.record)
-
-
 async def list_parked(
     connection: AsyncConnection, *, after: tuple[str, str] = ("", ""), reason: str = "", limit: int = 100
 ) -> list[ParkedSubject]:
@@ -155,40 +127,7 @@ async def list_events(
 ) -> list[ParkedEvent]:
     """What waits behind a parked subject, in the order in which it will be applied; all of it without a limit."""
     found = await connection.execute(_EVENTS, {"source": source, "subject": subject, "limit": limit})
-    return [ParkedEvent(seq=row.seq, record=_record(row, key=None)) for row in found]
-
-
-async def list_poison(
-    connection: AsyncConnection, *, after: tuple[datetime, int, str] | None = None, limit: int = 100
-) -> list[PoisonRecord]:
-    """Records that no subject could be found for, newest first.
-
-    Args:
-        after: the sort key of the last one seen.
-    """
-    seen_at, position, place = after or (None, 0, "")
-    found = await connection.execute(
-        _POISON, {"seen_at": seen_at, "position": position, "place": place, "limit": limit}
-    )
-    return [PoisonRecord(record=_record(row, key=row.key), error=row.error, seen_at=row.seen_at) for row in found]
-
-
-async def discard_poison(tx: Transaction, *, place: Place, offset: int, actor: str, reason: str) -> None:
-    """Be done with a poison record: it leaves the list and is kept with the reason, as subject "<partition>/<offset>".
-
-    Raises:
-        NotFound: there is no such record.
-        Conflict: code "reason_required".
-    """
-    if not reason.strip():
-        raise Conflict("say why this record is given up", code="reason_required")
-    where = {"topic": place.topic, "partition": place.partition, "position": offset}
-    found = (await tx.connection.execute(_TAKE_POISON, where)).one_or_none()
-    if found is None:
-        raise NotFound(f"there is no poison record at {offset} of partition {place.partition} of {place.topic}")
-    stream = {"source": place.topic, "subject": f"{place.partition}/{offset}"}
-    event = ParkedEvent(seq=0, record=_record(found, key=found.key))
-    await _note(tx, stream, "discard_poison", actor=actor, reason=reason, event=event)
+    return [ParkedEvent(seq=row.seq, record=record_of(row, key=None)) for row in found]
 
 
 async def redrive_parked(
@@ -204,14 +143,14 @@ async def redrive_parked(
         Conflict: code "number_unknown": nothing can follow a record that does not say its number; discard it.
     """
     stream = {"source": source, "subject": subject}
-    await _lock(tx, stream)
+    await lock_parked(tx, stream)
     if over_gap:
         for event in await list_events(tx.connection, **stream, limit=1):
             if not event.seq:
                 raise Conflict("the first record does not say its number: discard it", code="number_unknown")
             await tx.connection.execute(_MOVE_CURSOR, {**stream, "seq": event.seq - 1, "id": _NOBODY})
-    await tx.connection.execute(_RETRY, {**stream, "now": tx.now})
-    await _note(tx, stream, "redrive_over_gap" if over_gap else "redrive", actor=actor, reason=reason)
+    await retry_parked(tx, stream)
+    await note_action(tx, stream, "redrive_over_gap" if over_gap else "redrive", actor=actor, reason=reason)
 
 
 async def discard_parked(tx: Transaction, *, source: str, subject: str, actor: str, reason: str, count: int = 1) -> int:
@@ -228,16 +167,16 @@ async def discard_parked(tx: Transaction, *, source: str, subject: str, actor: s
     if not reason.strip():
         raise Conflict("say why these events are given up", code="reason_required")
     stream = {"source": source, "subject": subject}
-    await _lock(tx, stream)
+    await lock_parked(tx, stream)
     events = await list_events(tx.connection, **stream, limit=count)
     for event in events:
-        await _note(tx, stream, "discard", actor=actor, reason=reason, event=event)
+        await note_action(tx, stream, "discard", actor=actor, reason=reason, event=event)
         if event.seq:
             cursor = {"seq": event.seq, "id": find_event_id(event.record.headers) or _NOBODY}
             await tx.connection.execute(_MOVE_CURSOR, {**stream, **cursor})
     await remove_events(tx, [event.record for event in events])
     if await list_events(tx.connection, **stream, limit=1):
-        await tx.connection.execute(_RETRY, {**stream, "now": tx.now})
+        await retry_parked(tx, stream)
     else:
         await tx.connection.execute(_RELEASE, stream)
     return len(events)
@@ -255,14 +194,29 @@ async def remove_events(tx: Transaction, records: Sequence[Record]) -> None:
     )
 
 
-async def _lock(tx: Transaction, stream: dict[str, str]) -> None:
+async def retry_parked(tx: Transaction, stream: dict[str, str]) -> None:
+    """Make a parked subject due at once, with its back-off begun anew."""
+    await tx.connection.execute(_RETRY, {**stream, "now": tx.now})
+
+
+async def lock_parked(tx: Transaction, stream: dict[str, str]) -> None:
+    """Hold a parked subject until the transaction ends.
+
+    Raises:
+        NotFound: it is not parked.
+    """
     if (await tx.connection.execute(_LOCK, stream)).one_or_none() is None:
         raise NotFound(f"{stream['subject']} of {stream['source']} is not parked")
 
 
-async def _note(
+async def note_action(
     tx: Transaction, stream: dict[str, str], action: str, *, actor: str, reason: str, event: ParkedEvent | None = None
 ) -> None:
+    """Keep that somebody acted, why, and with which record where one is concerned.
+
+    Args:
+        stream: `source` and `subject`.
+    """
     await tx.connection.execute(
         _NOTE,
         {
@@ -300,11 +254,8 @@ async def _list_summaries(
     return [ParkedSubject(**row) for row in found.mappings()]
 
 
-def _place_of(record: Record) -> str:
-    return f"{record.place.topic}/{record.place.partition}"
-
-
-def _record(row: Row[Any], *, key: bytes | None) -> Record:
+def record_of(row: Row[Any], *, key: bytes | None) -> Record:
+    """The record in a row of `parked_event` or `poison_record`."""
     return Record(
         place=Place(row.topic, row.partition),
         offset=row.position,

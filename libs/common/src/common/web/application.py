@@ -14,7 +14,7 @@ from starlette.routing import Match
 from common.database import Database
 from common.errors import FrontlineError, InvalidInput, Misconfigured, NotFound, Unavailable
 from common.settings import ServiceSettings
-from common.web import operations
+from common.web import operations, repairs
 from common.web.access import Clients
 from common.web.context import Edge, Gate, context_of
 from common.web.documents import documents_router
@@ -31,9 +31,20 @@ _MENDED_AFTER_S = 30
 """A person must act first; asking every second would help nobody."""
 
 
-def create_app(*, name: str, routers: Sequence[APIRouter], settings: ServiceSettings, database: Database) -> FastAPI:
+def create_app(
+    *,
+    name: str,
+    routers: Sequence[APIRouter],
+    settings: ServiceSettings,
+    database: Database,
+    consumes: Sequence[str] = (),
+    projections: Sequence[str] = (),
+) -> FastAPI:
     """Build the application.
 
+    Args:
+        consumes: producing services whose topics the service reads.
+        projections: names of what can be rebuilt.
     Raises:
         Misconfigured: the clients file is not set or unusable, or a route declares no scope and is not public.
     """
@@ -57,13 +68,15 @@ def create_app(*, name: str, routers: Sequence[APIRouter], settings: ServiceSett
         clients=Clients(settings.api.clients_file, database.clock),
         work=Gate(settings.database.pool_size + settings.api.max_waiting, "too many requests wait for the database"),
         polls=Gate(settings.api.max_long_polls, "too many requests wait for news"),
+        consumes=tuple(consumes),
+        projections=tuple(projections),
     )
     app.add_middleware(RequestMiddleware)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     for router in routers:
         _add_routes(app, router)
-    for router in (events_router, operations.queries, operations.commands):
+    for router in (events_router, *operations.ROUTERS, *repairs.ROUTERS):
         _add_routes(app, router)
     _add_routes(app, documents_router(app))
     _check_names(app)

@@ -60,6 +60,8 @@ class Edge:
     work: Gate
     polls: Gate
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    consumes: tuple[str, ...] = ()
+    projections: tuple[str, ...] = ()
 
     async def pause(self, length: timedelta) -> None:
         """Wait, but no longer than until the process drains."""

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from common.backbone import parking, status
+from common.backbone import missing, parking, poison, status
 from common.backbone.protocols import Place, Record
+from common.errors import Conflict
 from common.web.access import needs_scope
 from common.web.cursors import decode_cursor, encode_cursor
 from common.web.dependencies import CurrentConnection, CurrentTransaction
@@ -17,6 +19,7 @@ from common.web.models import CommandModel, Cursor, Limit, Page, ResponseModel
 from common.web.routes import ReadRoute, TransactionalRoute
 
 _SHOWN_EVENTS = 200
+_SHOWN_RUNS = 100
 
 queries = APIRouter(
     prefix="/v1/admin", route_class=ReadRoute, dependencies=[needs_scope("ops:read")], tags=["operations"]
@@ -24,6 +27,8 @@ queries = APIRouter(
 commands = APIRouter(
     prefix="/v1/admin", route_class=TransactionalRoute, dependencies=[needs_scope("ops:write")], tags=["operations"]
 )
+
+ROUTERS = (queries, commands)
 
 Source = Annotated[str, Path(pattern=r"^[a-z]{1,32}$", description="The producing service")]
 Kind = Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", description="The part of the subject before the slash")]
@@ -105,15 +110,24 @@ class ParkedRecord(KafkaRecord):
     seq: int
 
 
+class Run(ResponseModel):
+    """Numbers that follow each other."""
+
+    first: int
+    last: int
+
+
 class ParkedDetails(Parked):
-    """A parked subject with the first of what waits behind it."""
+    """A parked subject with the first of what waits behind it, and the numbers that are missing in between."""
 
     records: list[ParkedRecord]
+    missing: Annotated[list[Run], Field(description="The first hundred runs of missing numbers")]
 
 
 class Poison(KafkaRecord):
-    """A record that no subject could be found for."""
+    """A record that no subject could be found for. `key_base64` is null where it has no key."""
 
+    key_base64: str | None
     error: str
     seen_at: datetime
 
@@ -136,6 +150,19 @@ class DiscardPoison(CommandModel):
     """Be done with a record that no subject could be found for; why is kept."""
 
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+
+
+class RetryPoison(CommandModel):
+    """Read a record again, with today's code."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class PoisonRetried(ResponseModel):
+    """Whose event it is: it waits behind that parked subject, which is tried at once."""
+
+    source: str
+    subject: str
 
 
 class PoisonDiscarded(ResponseModel):
@@ -189,18 +216,35 @@ async def get_parked(source: Source, kind: Kind, subject_id: SubjectId, connecti
         connection, source=source, subject=f"{kind}/{subject_id}", limit=_SHOWN_EVENTS
     )
     records = [ParkedRecord(seq=event.seq, **_shown(event.record)) for event in events]
-    return ParkedDetails(records=records, **asdict(parked))
+    return ParkedDetails(records=records, missing=await _list_missing(connection, parked), **asdict(parked))
 
 
 @queries.get("/poison")
 async def list_poison(connection: CurrentConnection, limit: Limit = 50, cursor: Cursor = None) -> Page[Poison]:
     """Records that could not even be parked, the newest first."""
     after = decode_cursor(cursor, datetime, int, str)
-    found = await parking.list_poison(connection, after=after, limit=limit + 1)
+    found = await poison.list_poison(connection, after=after, limit=limit + 1)
     shown = found[:limit]
-    items = [Poison(error=poison.error, seen_at=poison.seen_at, **_shown(poison.record)) for poison in shown]
+    items = [_poison(each) for each in shown]
     following = encode_cursor(*shown[-1].sort_key) if len(found) > limit else None
     return Page[Poison](items=items, next_cursor=following)
+
+
+@queries.get("/poison/{topic}/{partition}/{offset}")
+async def get_poison(topic: Topic, partition: Partitioned, offset: Offset, connection: CurrentConnection) -> Poison:
+    """One record that could not even be parked."""
+    return _poison(await poison.get_poison(connection, place=Place(topic, partition), offset=offset))
+
+
+@commands.post("/poison/{topic}/{partition}/{offset}/retry")
+async def retry_poison(
+    topic: Topic, partition: Partitioned, offset: Offset, command: RetryPoison, tx: CurrentTransaction
+) -> PoisonRetried:
+    """After a mend: read the record again. Where it names its subject now, it waits behind that one and is applied."""
+    source, subject = await poison.retry_poison(
+        tx, place=Place(topic, partition), offset=offset, actor=tx.origin.actor, reason=command.reason
+    )
+    return PoisonRetried(source=source, subject=subject)
 
 
 @commands.post("/poison/{topic}/{partition}/{offset}/discard")
@@ -208,7 +252,7 @@ async def discard_poison(
     topic: Topic, partition: Partitioned, offset: Offset, command: DiscardPoison, tx: CurrentTransaction
 ) -> PoisonDiscarded:
     """Be done with a poison record, so that its alarm can end; it is kept with the reason."""
-    await parking.discard_poison(
+    await poison.discard_poison(
         tx, place=Place(topic, partition), offset=offset, actor=tx.origin.actor, reason=command.reason
     )
     return PoisonDiscarded(topic=topic, partition=partition, offset=offset)
@@ -237,6 +281,24 @@ async def discard_parked(
         tx, source=source, subject=subject, actor=tx.origin.actor, reason=command.reason, count=command.count
     )
     return Acted(source=source, subject=subject, action="discard", events=count)
+
+
+async def _list_missing(connection: AsyncConnection, parked: parking.ParkedSubject) -> list[Run]:
+    try:
+        found = await missing.find_missing(connection, (parked.source, parked.subject))
+    except Conflict:
+        return []  # nothing waits behind it, so nothing can be missing before it
+    return [Run(first=first, last=last) for first, last in found.numbers[:_SHOWN_RUNS]]
+
+
+def _poison(found: poison.PoisonRecord) -> Poison:
+    key = found.record.key
+    return Poison(
+        error=found.error,
+        seen_at=found.seen_at,
+        key_base64=None if key is None else base64.b64encode(key).decode(),
+        **_shown(found.record),
+    )
 
 
 def _shown(record: Record) -> dict[str, Any]:

@@ -5,12 +5,13 @@ import sys
 import typer
 
 from common.errors import FrontlineError, Misconfigured
-from devstack.cli import stack
+from devstack.cli import repairs, stack
 from devstack.cli.agents import agents
 from devstack.cli.console import note
 from devstack.cli.demo import demo
 from devstack.cli.keys import keys
 from devstack.cli.operations import operations
+from devstack.cli.poison import poison
 from devstack.cli.tail import tail
 from devstack.cli.tickets import tickets
 
@@ -25,6 +26,9 @@ for command in (stack.up, stack.down, stack.status, stack.logs, tail, demo):
 app.add_typer(keys, name="keys")
 app.add_typer(tickets, name="ticket")
 app.add_typer(agents, name="agent")
+for repair in (repairs.export, repairs.resync, repairs.replay, repairs.rebuild, repairs.asked):
+    operations.command()(repair)
+operations.add_typer(poison, name="poison")
 app.add_typer(operations, name="ops")
 
 

@@ -1,4 +1,4 @@
-"""`frontline ops parked|outbox|consumers|redrive|discard`: looking after the event backbone of each service."""
+"""`frontline ops`: looking after the event backbone of each service. What takes longer is in `repairs`."""
 
 from collections.abc import Callable, Iterable
 from typing import Annotated
@@ -28,7 +28,7 @@ def parked(
         _say_parked(service, subject, as_json=as_json)
         return
     columns = ("source", "subject", "reason", "events", "attempts", "next_attempt_at", "parked_at", "error")
-    _say_lists(
+    say_lists(
         service,
         lambda client: client.list_all("/v1/admin/parked"),
         columns,
@@ -38,22 +38,9 @@ def parked(
 
 
 @operations.command()
-def poison(service: Only = None, as_json: Json = False) -> None:
-    """List records that no subject could be found for, the newest first."""
-    columns = ("topic", "partition", "offset", "seen_at", "error")
-    _say_lists(
-        service,
-        lambda client: client.get("/v1/admin/poison")["items"],
-        columns,
-        as_json=as_json,
-        empty="no poison records",
-    )
-
-
-@operations.command()
 def outbox(service: Only = None, as_json: Json = False) -> None:
     """Show what waits to be published, and who publishes it."""
-    found = {name: client.get("/v1/admin/outbox") for name, client in _clients(service)}
+    found = {name: client.get("/v1/admin/outbox") for name, client in clients_of(service)}
     if as_json:
         say_json(found)
         return
@@ -67,7 +54,7 @@ def outbox(service: Only = None, as_json: Json = False) -> None:
 @operations.command()
 def consumers(service: Only = None, as_json: Json = False) -> None:
     """Show how far each service has read each topic."""
-    found = {name: client.get("/v1/admin/consumers") for name, client in _clients(service)}
+    found = {name: client.get("/v1/admin/consumers") for name, client in clients_of(service)}
     if as_json:
         say_json(found)
         return
@@ -90,7 +77,7 @@ def redrive(
 ) -> None:
     """Try a parked subject again at once."""
     body: dict[str, object] = {"reason": reason, "over_gap": over_gap}
-    done = _client(at).send("POST", f"{_path(source, subject)}/redrive", body)
+    done = client_of(at).send("POST", f"{parked_path(source, subject)}/redrive", body)
     note(f"{done['events']} events of {subject} are tried again by {at}")
 
 
@@ -103,7 +90,7 @@ def discard(
     count: Annotated[int, typer.Option(min=1, help="How many of the first events that wait.")] = 1,
 ) -> None:
     """Give up the first events of a parked subject."""
-    done = _client(at).send("POST", f"{_path(source, subject)}/discard", {"reason": reason, "count": count})
+    done = client_of(at).send("POST", f"{parked_path(source, subject)}/discard", {"reason": reason, "count": count})
     note(f"{done['events']} events of {subject} are given up by {at}")
 
 
@@ -111,17 +98,19 @@ def _say_parked(service: Service | None, wanted: str, *, as_json: bool) -> None:
     source, _, subject = wanted.partition(":")
     if service is None:
         raise InvalidInput("say by --service where it is parked")
-    found = _client(service).get(_path(source, subject))
+    found = client_of(service).get(parked_path(source, subject))
     if as_json:
         say_json(found)
         return
     say_fields({name: value for name, value in found.items() if name != "records"})
+    if found["missing"]:
+        note("missing: " + ", ".join(f"{run['first']} to {run['last']}" for run in found["missing"]))
     columns = ("seq", "topic", "partition", "offset", "value")
     rows = [[record[name] for name in columns] for record in found["records"]]
     say_table(columns, rows, empty="no events wait behind it")
 
 
-def _say_lists(
+def say_lists(
     service: Service | None,
     ask: Callable[[Client], Iterable[JsonObject]],
     columns: tuple[str, ...],
@@ -129,7 +118,8 @@ def _say_lists(
     as_json: bool,
     empty: str,
 ) -> None:
-    items = [{"service": name} | item for name, client in _clients(service) for item in ask(client)]
+    """A list of each service, as one table or as JSON."""
+    items = [{"service": name} | item for name, client in clients_of(service) for item in ask(client)]
     if as_json:
         say_json(items)
         return
@@ -137,7 +127,12 @@ def _say_lists(
     say_table(shown, [[item[name] for name in shown] for item in items], empty=empty)
 
 
-def _path(source: str, subject: str) -> str:
+def parked_path(source: str, subject: str) -> str:
+    """The address of a parked subject.
+
+    Raises:
+        InvalidInput: that is no subject.
+    """
     if subject.count("/") != 1:
         raise InvalidInput(f"{subject} is no subject: it reads KIND/ID, for instance ticket/0192...")
     return f"/v1/admin/parked/{source}/{subject}"
@@ -151,9 +146,11 @@ def _holders(shards: list[JsonObject]) -> str:
     return ", ".join(sorted({shard["holder"] for shard in shards if shard["held"]}))
 
 
-def _clients(only: Service | None) -> list[tuple[str, Client]]:
-    return [(service.value, _client(service)) for service in Service if only in (None, service)]
+def clients_of(only: Service | None) -> list[tuple[str, Client]]:
+    """Callers of one service or of all."""
+    return [(service.value, client_of(service)) for service in Service if only in (None, service)]
 
 
-def _client(service: Service) -> Client:
+def client_of(service: Service) -> Client:
+    """A caller of one service."""
     return find_installation().client(service)
