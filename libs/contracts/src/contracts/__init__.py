@@ -2,7 +2,8 @@
 
 LAYERS = (
     "__main__",
-    "asyncapi",
+    "releases",
+    "asyncapi | compatibility",
     "documents | examples",
     "escalation_examples | feedback_examples | intake_examples | routing_examples",
     "example_ids",

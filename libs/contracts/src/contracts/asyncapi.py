@@ -11,8 +11,9 @@ from contracts.examples import example_record
 from contracts.registry import EVENT_TYPES, EventType
 from contracts.topics import TOPICS, Topic
 
-VERSION = "1.0.0"
-"""Of the contract: the minor part grows with new types and fields, the major one with a `.v2`."""
+VERSION = "1.2.0"
+"""Of the contract: the patch part grows with its words, the minor one with types, fields and values, the major one with
+a `.v2`. `python -m contracts release` freezes it."""
 
 _BINDING = "0.5.0"
 _TEXT: Json = {"type": "string"}

@@ -19,7 +19,8 @@ PRODUCERS = (intake, routing, escalation, feedback)
 """The modules whose import registers event types. A service joins with its first event."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_KNOWN = "x-known-values"
+KNOWN_VALUES = "x-known-values"
+"""The word of JSON Schema under which an open enumeration lists the values of this release."""
 
 
 def open_schema(event_type: str) -> Json:
@@ -76,7 +77,7 @@ def _close(schema: Json) -> Json:
     """The same schema without room for what this release does not know."""
     closed: Json = {}
     for key, value in schema.items():
-        if key == _KNOWN:
+        if key == KNOWN_VALUES:
             closed["enum"] = value
         else:
             closed[key] = _close_within(value)
