@@ -18,7 +18,7 @@ from common.runtime import Runtime
 from common.settings import PeersSettings
 from escalation.notifications.domain import Channel, NewNotification
 from escalation.notifications.mailing import Mail
-from escalation.notifications.posting import Webhooks, open_client
+from escalation.notifications.posting import Webhooks, open_poster
 from escalation.notifications.sender import Notifier
 from escalation.notifications.signing import read_secret
 from escalation.notifications.usecases import CALL_KINDS, notify
@@ -78,13 +78,8 @@ async def notifying(
     escalation: Escalation, *, mail: Mail = NO_MAIL, secret: str = SECRET, allow_private: bool = True
 ) -> AsyncGenerator[None]:
     """The role at work while inside."""
-    async with open_client() as client:
-        webhooks = Webhooks(
-            secret=read_secret(secret) if secret else None,
-            allow_private=allow_private,
-            client=client,
-            clock=escalation.clock,
-        )
+    async with open_poster(allow_private=allow_private, places=8) as poster:
+        webhooks = Webhooks(secret=read_secret(secret) if secret else None, poster=poster, clock=escalation.clock)
         async with running(lambda stop: Notifier(escalation.database, mail, webhooks).run(beat=no_beat, stop=stop)):
             yield
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from common.ids import new_id
 from escalation.notifications.domain import Channel, Delivery, Notification
 from escalation.notifications.mailing import Mail
-from escalation.notifications.posting import Webhooks, open_client
+from escalation.notifications.posting import Webhooks, open_poster
 from escalation.notifications.sender import Notifier
 from escalation.notifications.signing import read_secret
 from escalation.notifications.usecases import cancel_notifications
@@ -80,8 +80,8 @@ async def test_a_notifier_that_dies_is_followed_by_another_with_the_same_id(esca
     assert receiver.hold is not None
     async with serving(receiver) as url:
         ticket_id = await say(escalation, wanted(Channel.WEBHOOK, url))
-        async with open_client() as client:
-            hooks = Webhooks(secret=read_secret(SECRET), allow_private=True, client=client, clock=escalation.clock)
+        async with open_poster(allow_private=True, places=8) as poster:
+            hooks = Webhooks(secret=read_secret(SECRET), poster=poster, clock=escalation.clock)
             doomed = asyncio.ensure_future(
                 Notifier(escalation.database, NO_MAIL, hooks).run(beat=no_beat, stop=asyncio.Event())
             )

@@ -27,11 +27,12 @@ from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event, decode_event, kafka_headers
 from contracts.registry import Body, encode_body
 from intake.app import MIGRATIONS, build
-from intake.settings import IntakeSettings
+from intake.settings import IntakeGroup, IntakeSettings
 from tests.support.closed import assert_closed
 from tests.support.servers import Servers
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WEBHOOKS_KEY = "a2V5IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG9uZy4="
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +94,11 @@ class Intake:
 
     async def apply(self, *events: Event) -> None:
         """What the consumer does with a batch."""
-        [handler] = self.service.handlers
         async with self.database.begin(Origin(actor="service:intake")) as tx:
-            await handler.apply(tx, [event for event in events if event.type in handler.types])
+            for handler in self.service.handlers:
+                mine = [event for event in events if event.type in handler.types]
+                if mine:
+                    await handler.apply(tx, mine)
 
     async def fire_due(self) -> None:
         """What the timer task does with everything that is due."""
@@ -136,6 +139,8 @@ async def intake(intake_database: str, tmp_path: Path) -> AsyncGenerator[Intake]
         database=DatabaseSettings(url=SecretStr(intake_database), pool_size=8),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
+        installation="test",
+        intake=IntakeGroup(webhooks_key=SecretStr(WEBHOOKS_KEY), webhooks_allowed_networks="127.0.0.0/8"),
     )
     service = build(settings)
     database = Database.from_settings(

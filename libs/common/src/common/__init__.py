@@ -5,7 +5,7 @@ LAYERS = (
     "process",
     "admin | http | web",
     "backbone | timers | feed | calls",
-    "answering | migrate | runtime | errands",
+    "answering | migrate | runtime | errands | webhooks",
     "database",
     "outbox",
     "tables",

@@ -64,7 +64,7 @@ async def list_feed(
         subject: only this "<kind>/<id>"; empty for all.
         limit: at most so many events.
     """
-    horizon = await _find_horizon(connection, after)
+    horizon = await find_horizon(connection, after)
     if horizon is None:
         return FeedPage(events=(), next=after)
     conditions = ("and type = any(:types)" if types else "") + (" and subject = :subject" if subject else "")
@@ -78,8 +78,14 @@ async def list_feed(
     return FeedPage(events=events, next=events[-1][0] if len(events) == limit else horizon)
 
 
-async def _find_horizon(connection: AsyncConnection, after: int) -> int | None:
-    """The highest id that is settled now; None where nothing behind `after` is, or its writers take too long."""
+async def find_horizon(connection: AsyncConnection, after: int) -> int | None:
+    """The highest id that is settled now: nothing can be committed at or below it any more.
+
+    Args:
+        connection: READ COMMITTED, see `list_feed`.
+    Returns:
+        None where nothing behind `after` is settled, or its writers take too long.
+    """
     drawn: int = (await connection.execute(_LAST_DRAWN)).scalar_one()
     if drawn <= after:
         return None

@@ -20,6 +20,11 @@ from intake.tickets import store as tickets
 from intake.tickets.domain import Ticket
 from intake.tickets.schemas import ListTicketsQuery
 from intake.tickets.tables import ticket
+from intake.webhooks import log as webhook_log
+from intake.webhooks import store as webhooks
+from intake.webhooks.domain import Delivery, Endpoint
+from intake.webhooks.keys import SigningKey
+from intake.webhooks.schemas import ListDeliveriesQuery
 
 _ORDERS = {
     "created_at": (ticket.c.created_at, False),
@@ -198,6 +203,58 @@ async def list_timeline(
     page = rows[:limit]
     more = encode_cursor(page[-1].effective_at, page[-1].source, page[-1].seq) if len(rows) > limit else None
     return [(row.effective_at, _event(row, ticket_id)) for row in page], more
+
+
+async def list_webhooks(
+    connection: AsyncConnection, *, client_id: str | None, now: datetime, cursor: str | None, limit: int
+) -> tuple[Sequence[Endpoint], Sequence[SigningKey], str | None]:
+    """A page of a client's endpoints, or of everybody's, all their keys that sign now, and the next page's cursor.
+
+    Raises:
+        InvalidInput: the cursor belongs to another list.
+    """
+    behind = decode_cursor(cursor, UUID)
+    found = await webhooks.list_endpoints(
+        connection, client_id=client_id, after=behind[0] if behind else None, limit=limit + 1
+    )
+    page = found[:limit]
+    keys = await webhooks.list_keys(connection, [endpoint.endpoint_id for endpoint in page], now=now)
+    return page, keys, encode_cursor(page[-1].endpoint_id) if len(found) > limit else None
+
+
+async def get_webhook(
+    connection: AsyncConnection, endpoint_id: UUID, *, client_id: str | None, now: datetime
+) -> tuple[Endpoint, Sequence[SigningKey]]:
+    """One endpoint and its keys that sign now.
+
+    Raises:
+        NotFound: there is none of that id, or it is another client's.
+    """
+    endpoint = await webhooks.get_endpoint(connection, endpoint_id, client_id=client_id)
+    return endpoint, await webhooks.list_keys(connection, [endpoint_id], now=now)
+
+
+async def list_deliveries(
+    connection: AsyncConnection, endpoint_id: UUID, query: ListDeliveriesQuery, *, client_id: str | None
+) -> tuple[Sequence[Delivery], str | None]:
+    """A page of an endpoint's log, the newest first, and the next page's cursor.
+
+    Raises:
+        NotFound: there is none of that id, or it is another client's.
+        InvalidInput: the cursor belongs to another list.
+    """
+    await webhooks.get_endpoint(connection, endpoint_id, client_id=client_id)
+    behind = decode_cursor(query.cursor, int)
+    found = await webhook_log.list_deliveries(
+        connection,
+        endpoint_id,
+        state=query.state,
+        subject=query.subject,
+        before=behind[0] if behind else None,
+        limit=query.limit + 1,
+    )
+    page = found[: query.limit]
+    return page, encode_cursor(page[-1].position) if len(found) > query.limit else None
 
 
 def _event(row: Any, ticket_id: UUID) -> Event:

@@ -16,7 +16,7 @@ from common.web.dependencies import (
     IfMatch,
 )
 from common.web.etags import set_etag
-from common.web.idempotency import EXPIRED_KEYS
+from common.web.idempotency import EXPIRED_KEYS, OnceResponse
 from common.web.models import CommandModel, Cursor, Limit, Moment, Page, ResponseModel
 from common.web.problems import from_validation
 from common.web.routes import ReadRoute, SteppedRoute, TransactionalRoute
@@ -39,6 +39,7 @@ __all__ = [
     "Limit",
     "LongPoll",
     "Moment",
+    "OnceResponse",
     "Page",
     "ReadRoute",
     "ResponseModel",

@@ -25,7 +25,7 @@ SCOPES = frozenset(
     {
         "tickets:read", "tickets:write", "alerts:write", "agents:read", "agents:write", "routing:read", "routing:write",
         "routing:admin", "escalation:read", "escalation:write", "feedback:read", "feedback:write", "events:read",
-        "ops:read", "ops:write", "act-as",
+        "ops:read", "ops:write", "webhooks:write", "act-as",
     }
 )  # fmt: skip
 """Every scope that a client can hold."""

@@ -6,6 +6,7 @@ waits at the key's row for the first to end, and then finds its answer or takes 
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -64,6 +65,16 @@ class Claim:
     key: str
     fingerprint: bytes
     life: timedelta
+
+
+class OnceResponse(Response):
+    """An answer that holds a secret: whoever repeats the request gets the other body, and only that one is kept."""
+
+    def __init__(self, content: bytes, *, repeated: bytes, status_code: int, headers: Mapping[str, str]) -> None:
+        """Args: content: the body as JSON; repeated: the same without the secret."""
+        shown = {**headers, "cache-control": "no-store"}
+        super().__init__(content, status_code=status_code, headers=shown, media_type="application/json")
+        self.repeated = repeated
 
 
 def read_key(request: Request) -> str | None:
@@ -129,7 +140,7 @@ async def store(tx: Transaction, held: Claim, response: Response) -> None:
         held.key,
         response.status_code,
         msgspec.json.encode(headers).decode(),
-        bytes(response.body),
+        response.repeated if isinstance(response, OnceResponse) else bytes(response.body),
     )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from common.calls import Call, CallKind, CallOutcome, add_calls
 from common.ids import new_id
 from common.transaction import Transaction
+from common.webhooks import read_url
 from contracts.envelope import subject_of
 from contracts.escalation import EscalationLevelChanged
 from escalation.calendars.usecases import get_calendar, open_hours
@@ -18,7 +19,7 @@ from escalation.escalations.targets import Reach, addresses_of
 from escalation.escalations.wording import facts_of, word
 from escalation.handoffs.domain import Reason, Times
 from escalation.handoffs.usecases import request_emergency
-from escalation.notifications.domain import Channel, NewNotification, read_url
+from escalation.notifications.domain import Channel, NewNotification
 from escalation.notifications.usecases import notify
 from escalation.sla.usecases import is_clock_open
 from escalation.tickets.domain import Ticket

@@ -13,8 +13,9 @@ from uuid import UUID
 
 from common.errors import Conflict, InvalidInput
 from common.match import MatchRule, check_rule, matches
+from common.webhooks import UnusableUrl, read_url
 from escalation.escalations.domain import BREACH_PERCENT, Trigger
-from escalation.notifications.domain import UnusableAddress, check_mail_address, read_url
+from escalation.notifications.domain import UnusableAddress, check_mail_address
 from escalation.tickets.domain import MATCH_FIELDS
 
 DEFAULT_ID = UUID("00000000-0000-7000-8000-000000000031")
@@ -201,6 +202,6 @@ def _is_target(target: str) -> bool:
 def _fault_of_url(url: str) -> str:
     try:
         read_url(url)
-    except UnusableAddress as unusable:
+    except UnusableUrl as unusable:
         return str(unusable)
     return ""

@@ -2,9 +2,8 @@
 
 Rooms of its own:
 
-- `signing.py` (above domain): the signature of webhooks, which others must be able to check.
-- `addresses.py` (above signing): which addresses a webhook may go to.
-- `posting.py` (above addresses): one attempt to deliver to a system, by HTTP.
+- `signing.py` (above domain): the secret of webhooks.
+- `posting.py` (above signing): one attempt to deliver to a system, by HTTP.
 - `mailing.py` (above posting): one attempt to deliver by mail.
 - `sender.py` (above usecases): the role that delivers what does not go through a sister service.
 """

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from contracts.escalation import NotificationFailed, NotificationSent
@@ -18,7 +17,6 @@ _DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1_80
 MAX_ATTEMPTS = len(_DELAYS) + 1
 MAX_FAULT = 200
 
-_PORTS = {"http": 80, "https": 443}
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _MAIL_ADDRESS = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>[^\s@]{{1,190}})")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -27,7 +25,7 @@ _MAX_LOCAL = 64
 
 
 class UnusableAddress(Exception):
-    """Nothing could ever be delivered to this address. Its text says why, without repeating the address."""
+    """No mail could ever be delivered to this address. Its text says why, without repeating the address."""
 
 
 class Channel(StrEnum):
@@ -111,40 +109,12 @@ class Delivery:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Url:
-    """A webhook's URL in its parts. `host` is in ASCII, as names are looked up and put into headers."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Settled:
     """The notification after an attempt, the attempt, and what is told of it."""
 
     notification: Notification
     attempt: Attempt
     told: NotificationSent | NotificationFailed
-
-
-def read_url(url: str) -> Url:
-    """The parts of a webhook's URL.
-
-    Raises:
-        UnusableAddress: it is no URL of a host that could be looked up.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
-    except ValueError as malformed:
-        # Also what IDNA says of an empty label or one that is too long: its errors are values' errors too.
-        raise UnusableAddress("the URL is malformed") from malformed
-    if parts.scheme not in _PORTS or not host or parts.username is not None:
-        raise UnusableAddress("the URL must be http(s)://host without a user")
-    path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    return Url(scheme=parts.scheme, host=host, port=port or _PORTS[parts.scheme], path=path)
 
 
 def check_mail_address(address: str) -> None:

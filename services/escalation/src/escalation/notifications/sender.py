@@ -17,7 +17,7 @@ from common.transaction import Origin
 from escalation.notifications import mailing, posting
 from escalation.notifications.domain import Channel, Delivery
 from escalation.notifications.mailing import Mail
-from escalation.notifications.posting import Webhooks, open_client
+from escalation.notifications.posting import Webhooks, open_poster
 from escalation.notifications.store import Claimed, claim_due
 from escalation.notifications.usecases import settle_claimed
 
@@ -43,8 +43,8 @@ def notifier(mail: Mail, *, webhook_secret: bytes | None, allow_private: bool) -
     """
 
     async def run(runtime: Runtime) -> None:
-        async with open_client() as client:
-            webhooks = Webhooks(secret=webhook_secret, allow_private=allow_private, client=client, clock=runtime.clock)
+        async with open_poster(allow_private=allow_private, places=_CONCURRENCY) as poster:
+            webhooks = Webhooks(secret=webhook_secret, poster=poster, clock=runtime.clock)
             await Notifier(runtime.database, mail, webhooks).run(beat=runtime.beat, stop=runtime.stopping)
 
     return run
@@ -54,7 +54,7 @@ class Notifier:
     """Delivers what is due, at most eight at a time by each channel, until it is stopped."""
 
     def __init__(self, database: Database, mail: Mail, webhooks: Webhooks) -> None:
-        """Args: webhooks: its client stays open for as long as this runs."""
+        """Args: webhooks: its poster stays open for as long as this runs."""
         self._database = database
         self._mail = mail
         self._webhooks = webhooks

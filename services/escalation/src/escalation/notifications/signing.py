@@ -1,15 +1,7 @@
-"""Signatures of webhooks, by the Standard Webhooks specification (version 1, symmetric).
-
-Source: Standard Webhooks, "Signature scheme": HMAC-SHA256 over "<id>.<timestamp>.<body>", the secret in base64.
-"""
+"""The secret that signs webhooks, as the Standard Webhooks specification writes it."""
 
 import base64
 import binascii
-import hashlib
-import hmac
-from collections.abc import Mapping
-from datetime import datetime
-from uuid import UUID
 
 from common.errors import Misconfigured
 
@@ -33,20 +25,3 @@ def read_secret(text: str) -> bytes:
     if not text.startswith(_PREFIX) or not _SHORTEST_BYTES <= len(secret) <= _LONGEST_BYTES:
         raise Misconfigured("FRONTLINE_ESCALATION_WEBHOOK_SECRET must be whsec_ and 24 to 64 bytes in base64")
     return secret
-
-
-def sign(secret: bytes, *, webhook_id: UUID, at: datetime, body: bytes) -> Mapping[str, str]:
-    """The headers that prove who sent a body and when: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
-
-    Args:
-        webhook_id: the same for every attempt, so that the receiver can drop repeats.
-        at: of this attempt.
-    """
-    timestamp = str(int(at.timestamp()))
-    signed = b".".join((str(webhook_id).encode(), timestamp.encode(), body))
-    signature = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
-    return {
-        "webhook-id": str(webhook_id),
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{signature}",
-    }

@@ -1,0 +1,109 @@
+"""All SQL of the log of deliveries, and of what operators watch."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from common.transaction import Transaction
+from intake.webhooks.domain import Delivery, DeliveryState
+
+_LIST = """
+    select event_id, position, source, subject, seq, type, state, attempts, last_status, error, created_at,
+      last_attempt_at, next_attempt_at, delivered_at
+    from webhook_delivery where endpoint_id = :endpoint_id {conditions} order by position desc limit :limit
+"""
+_STATES = {
+    DeliveryState.WAITING: "and state = 'pending' and attempts = 0",
+    DeliveryState.RETRYING: "and state = 'pending' and attempts > 0",
+    DeliveryState.DELIVERED: "and state = 'delivered'",
+}
+_PRUNE = text(
+    """
+    delete from webhook_delivery where (endpoint_id, event_id) in (
+      select endpoint_id, event_id from webhook_delivery where created_at < :before
+      order by created_at limit :limit for update skip locked
+    )
+    """
+)
+_PRUNE_LINES = text(
+    """
+    delete from webhook_line where not exists (
+      select from webhook_endpoint e where e.endpoint_id = webhook_line.endpoint_id
+    )
+    """
+)
+_OLDEST = text(
+    """
+    select min(d.created_at) from webhook_delivery d join webhook_endpoint e using (endpoint_id)
+    where d.state = 'pending' and e.disabled_at is null
+    """
+)
+_COUNT_ENDPOINTS = text(
+    """
+    select count(*), count(disabled_at), count(*) filter (where failing_since is not null and disabled_at is null)
+    from webhook_endpoint
+    """
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """What operators watch. `oldest_at` is when the oldest event that waits for an enabled endpoint began to."""
+
+    oldest_at: datetime | None
+    enabled: int
+    disabled: int
+    failing: int
+
+
+async def list_deliveries(
+    connection: AsyncConnection,
+    endpoint_id: UUID,
+    *,
+    state: DeliveryState | None,
+    subject: str,
+    before: int | None,
+    limit: int,
+) -> list[Delivery]:
+    """An endpoint's deliveries, the last put into a line first, that fit every filter given.
+
+    Args:
+        before: positions below this one alone; None begins with the last.
+    """
+    conditions = [_STATES[state]] if state else []
+    conditions += ["and subject = :subject"] if subject else []
+    conditions += ["and position < :before"] if before is not None else []
+    values = {"endpoint_id": endpoint_id, "subject": subject, "before": before, "limit": limit}
+    rows = await connection.execute(text(_LIST.format(conditions=" ".join(conditions))), values)
+    return [_delivery(row) for row in rows.mappings()]
+
+
+async def find_delivery(connection: AsyncConnection, endpoint_id: UUID, event_id: UUID) -> Delivery | None:
+    """One delivery; None where the log has none."""
+    values = {"endpoint_id": endpoint_id, "event_id": event_id, "limit": 1}
+    found = await connection.execute(text(_LIST.format(conditions="and event_id = :event_id")), values)
+    row = found.mappings().one_or_none()
+    return None if row is None else _delivery(row)
+
+
+async def prune(tx: Transaction, *, before: datetime, limit: int) -> int:
+    """Delete deliveries that were put into their lines before that time, and lines of nobody; returns how many went."""
+    await tx.connection.execute(_PRUNE_LINES)
+    return (await tx.connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount
+
+
+async def get_totals(connection: AsyncConnection) -> Totals:
+    """What operators watch."""
+    oldest = await connection.scalar(_OLDEST)
+    count, disabled, failing = (await connection.execute(_COUNT_ENDPOINTS)).one()
+    return Totals(oldest_at=oldest, enabled=count - disabled, disabled=disabled, failing=failing)
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    waiting = DeliveryState.RETRYING if row["attempts"] else DeliveryState.WAITING
+    state = DeliveryState.DELIVERED if row["state"] == "delivered" else waiting
+    return msgspec.convert({**row, "state": state}, Delivery)

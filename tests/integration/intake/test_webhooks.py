@@ -1,0 +1,351 @@
+"""Webhooks: events reach receivers signed, in order, once and with their ids; and each client sees its own alone."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import text
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from common.transaction import Origin
+from contracts.routing import WorkDequeued
+from tests.integration.intake import webhooks
+from tests.integration.intake.conftest import Intake, Told, key
+from tests.integration.intake.webhooks import all_delivered, create, edit, feed, log, sending, show, told_types
+from tests.support.eventually import eventually
+from tests.support.peers import Peer, Seen
+from tests.support.serving import serving
+
+
+def verify(secret: str, seen: Seen) -> dict[str, Any]:
+    """What was sent, once the reference library has made the same signature: its `verify` asks another clock."""
+    signed = Webhook(secret)
+    at = int(seen.headers["webhook-timestamp"])
+    expected = signed.sign(seen.headers["webhook-id"], datetime.fromtimestamp(at, UTC), seen.body.decode())
+    assert expected in seen.headers["webhook-signature"].split(" ")
+    return json.loads(seen.body)
+
+
+def body_of(seen: Seen) -> dict[str, Any]:
+    """What was sent."""
+    return json.loads(seen.body)
+
+
+async def test_an_opened_ticket_reaches_the_receiver_signed_and_in_order(intake: Intake) -> None:
+    receiver = Peer()
+    async with serving(receiver) as url, sending(intake):
+        hook = await create(intake, f"{url}/hook?x=1")
+        ticket = await intake.open()
+        await intake.http.put(f"/v1/tickets/{ticket['id']}/tags/vip")
+        await feed(intake)
+        await all_delivered(intake, hook, 4)
+    bodies = [verify(hook["secret"], seen) for seen in receiver.seen]
+    ours = [body for body in bodies if body["subject"] == f"ticket/{ticket['id']}"]
+    assert [body["subjectseq"] for body in ours] == [1, 2, 3]
+    own = await intake.events(ticket["id"])
+    assert [(body["id"], body["type"], body["data"]) for body in ours] == [
+        (event["id"], event["type"], event["data"]) for event in own
+    ]
+    assert {seen.headers["webhook-id"] for seen in receiver.seen} == {body["id"] for body in bodies}
+    assert {seen.headers["content-type"] for seen in receiver.seen} == {"application/json"}
+    assert {seen.path for seen in receiver.seen} == {"/hook"}
+
+
+async def test_types_are_chosen_and_other_services_are_heard(intake: Intake) -> None:
+    receiver = Peer()
+    async with serving(receiver) as url, sending(intake):
+        chosen = await create(intake, url, types=["support.ticket.created.v1", "support.work.dequeued.v1"])
+        ticket = await intake.open()
+        told = Told(ticket["id"])
+        event = told.event(WorkDequeued(ticket_id=told.ticket_id, reason="closed"))
+        await intake.apply(event)
+        await feed(intake)
+        await all_delivered(intake, chosen, 2)
+    assert sorted(told_types(await log(intake, chosen))) == ["ticket.created", "work.dequeued"]
+    [heard] = [body for body in map(body_of, receiver.seen) if body["type"] == "support.work.dequeued.v1"]
+    assert (heard["id"], heard["source"]) == (str(event.id), "/frontline/test/routing")
+    assert heard["data"] == {"ticket_id": ticket["id"], "reason": "closed", "kind": "own"} | heard["data"]
+
+
+async def test_the_reference_library_takes_a_post_made_now(intake: Intake) -> None:
+    receiver = Peer()
+    intake.clock.move(datetime.now(UTC) - intake.clock.now())
+    async with serving(receiver) as url, sending(intake):
+        hook = await create(intake, url)
+        assert (await intake.http.post(f"/v1/webhooks/{hook['id']}/test")).status_code == 202
+        await all_delivered(intake, hook, 1)
+    [seen] = receiver.seen
+    told = Webhook(hook["secret"]).verify(seen.body, seen.headers)
+    assert told["type"] == "support.webhook.ping.v1"
+    assert told["data"] == {"endpoint_id": hook["id"]}
+    for damaged in (seen.body + b" ", seen.body.replace(b"ping", b"pong")):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(hook["secret"]).verify(damaged, seen.headers)
+
+
+async def test_an_asymmetric_signature_is_checked_by_the_public_key(intake: Intake) -> None:
+    receiver = Peer()
+    async with serving(receiver) as url, sending(intake):
+        hook = await create(intake, url, asymmetric=True)
+        await intake.http.post(f"/v1/webhooks/{hook['id']}/test")
+        await all_delivered(intake, hook, 1)
+    [seen] = receiver.seen
+    verify(hook["secret"], seen)
+    assert [key["scheme"] for key in hook["keys"]] == ["v1", "v1a"]
+    check_asymmetric(hook["keys"][1]["public_key"], seen)
+
+
+def check_asymmetric(public_key: str, seen: Seen) -> None:
+    """Raises InvalidSignature unless one of the post's signatures is that key's."""
+    signed = f"{seen.headers['webhook-id']}.{seen.headers['webhook-timestamp']}.".encode() + seen.body
+    [given] = [each for each in seen.headers["webhook-signature"].split(" ") if each.startswith("v1a,")]
+    known = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
+    known.verify(base64.b64decode(given.removeprefix("v1a,")), signed)
+
+
+async def test_after_a_rotation_both_secrets_sign_until_the_overlap_is_over(intake: Intake) -> None:
+    receiver = Peer()
+    async with serving(receiver) as url, sending(intake):
+        hook = await create(intake, url)
+        rotated = await intake.http.post(f"/v1/webhooks/{hook['id']}/rotate", json={"overlap_s": 3600})
+        fresh = rotated.json()["secret"]
+        assert rotated.status_code == 200
+        assert fresh != hook["secret"]
+        await intake.http.post(f"/v1/webhooks/{hook['id']}/test")
+        await all_delivered(intake, hook, 1)
+        intake.clock.move(timedelta(seconds=3601))
+        await intake.http.post(f"/v1/webhooks/{hook['id']}/test")
+        await all_delivered(intake, hook, 2)
+    both, later = receiver.seen
+    assert verify(fresh, both) == verify(hook["secret"], both)
+    verify(fresh, later)
+    with pytest.raises(AssertionError):
+        verify(hook["secret"], later)
+
+
+async def test_secrets_that_overlap_have_a_limit_and_a_leaked_one_goes_at_once(intake: Intake) -> None:
+    hook = await create(intake, "https://hooks.example.com/", asymmetric=True)
+    path = f"/v1/webhooks/{hook['id']}/rotate"
+    codes = [(await intake.http.post(path, json={})).status_code for _ in range(3)]
+    assert codes == [200, 200, 409]
+    leaked = await intake.http.post(path, json={"overlap_s": 0})
+    assert [each["scheme"] for each in leaked.json()["keys"]] == ["v1", "v1a"]
+    assert leaked.json()["keys"][1]["public_key"] not in (hook["keys"][1]["public_key"], "")
+
+
+async def test_a_secret_is_shown_once_and_kept_nowhere_in_clear(intake: Intake) -> None:
+    named = {"idempotency-key": key()}
+    body = {"url": "https://hooks.example.com/", "asymmetric": True}
+    made = await intake.http.post("/v1/webhooks", json=body, headers=named)
+    again = await intake.http.post("/v1/webhooks", json=body, headers=named)
+    assert (made.status_code, again.status_code, again.json()["id"]) == (201, 201, made.json()["id"])
+    assert again.headers["idempotency-replayed"] == "true"
+    assert made.headers["cache-control"] == "no-store"
+    assert len(base64.b64decode(made.json()["secret"].removeprefix("whsec_"))) == 32
+    assert again.json()["secret"] is None
+    assert "secret" not in await show(intake, made.json())
+    secret = made.json()["secret"].removeprefix("whsec_").encode()
+    async with intake.database.read() as connection:
+        kept = (await connection.execute(text("select sealed from webhook_key"))).scalars().all()
+        answers = (await connection.execute(text("select body from idempotency_key"))).scalars().all()
+    assert len(kept) == 2
+    assert not any(secret in each or base64.b64decode(secret) in each for each in (*kept, *answers))
+
+
+async def test_a_client_sees_its_own_endpoints_alone_and_operators_all(intake: Intake) -> None:
+    scopes = ("events:read", "webhooks:write")
+    mine, other = intake.key(*scopes), intake.key(*scopes)
+    operator, reader = intake.key(*scopes, "ops:read", "ops:write"), intake.key("events:read")
+    made = await intake.http.post("/v1/webhooks", json={"url": "https://hooks.example.com/"}, headers=mine)
+    path = f"/v1/webhooks/{made.json()['id']}"
+
+    async def status(method: str, suffix: str, headers: dict[str, str], **given: Any) -> int:
+        return (await intake.http.request(method, f"{path}{suffix}", headers=headers, **given)).status_code
+
+    match = {"if-match": '"1"'}
+    for stranger in (other, reader):
+        assert (await intake.http.get("/v1/webhooks", headers=stranger)).json()["items"] == []
+        assert await status("GET", "", stranger) == 404
+        assert await status("GET", "/deliveries", stranger) == 404
+    assert await status("PATCH", "", other | match, json={"enabled": False}) == 404
+    assert await status("POST", "/rotate", other, json={}) == 404
+    assert await status("POST", "/test", other) == 404
+    assert await status("POST", "/replay", other, json={"since": "2026-03-01T00:00:00Z"}) == 404
+    assert await status("DELETE", "", other) == 404
+    assert await status("GET", "", operator) == 200
+    assert await status("POST", "/rotate", operator, json={}) == 404  # a secret is its owner's
+    assert await status("PATCH", "", operator | match, json={"enabled": False}) == 200
+    assert [each["enabled"] for each in (await intake.http.get("/v1/webhooks", headers=mine)).json()["items"]] == [
+        False
+    ]
+    assert await status("DELETE", "", mine) == 200
+    assert await status("GET", "", mine) == 404
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("https://127.0.0.1.example.com@evil/", "without a user"),
+        ("https://[::1]/", "not public"),
+        ("https://10.0.0.1/", "not public"),
+        ("https://169.254.169.254/latest/meta-data", "not public"),
+        ("https://[::ffff:10.0.0.1]/", "not public"),
+        ("https://[64:ff9b::a00:1]/", "not public"),
+        ("http://8.8.8.8/", "plain HTTP"),
+        ("https://hooks.example.com:99999/", "malformed"),
+    ],
+)
+async def test_urls_that_lead_nowhere_public_are_refused_at_once(intake: Intake, url: str, fault: str) -> None:
+    answer = await intake.http.post("/v1/webhooks", json={"url": url})
+    assert (answer.status_code, answer.json()["code"]) == (400, "url_not_allowed")
+    assert fault in answer.json()["errors"][0]["detail"]
+
+
+async def test_unknown_types_and_too_many_endpoints_are_refused(intake: Intake) -> None:
+    body = {"url": "https://hooks.example.com/", "types": ["support.ticket.created.v1", "support.ticket.exploded.v1"]}
+    refused = await intake.http.post("/v1/webhooks", json=body)
+    assert refused.json()["errors"] == [{"pointer": "/types/1", "detail": "is no event type"}]
+    for _ in range(20):
+        await create(intake, "https://hooks.example.com/")
+    one_more = await intake.http.post("/v1/webhooks", json={"url": "https://hooks.example.com/"})
+    assert (one_more.status_code, one_more.json()["code"]) == (409, "too_many_endpoints")
+    pages: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await intake.http.get("/v1/webhooks", params={"limit": "7", **cursor})).json()
+        pages += [each["id"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert len(set(pages)) == len(pages) == 20
+
+
+async def test_an_endpoint_gets_what_is_told_after_it_was_made(intake: Intake) -> None:
+    await intake.open()
+    hook = await create(intake, "https://hooks.example.com/")
+    await feed(intake)
+    assert await log(intake, hook) == []
+    await intake.open()
+    await feed(intake)
+    assert told_types(await log(intake, hook)) == ["ticket.created", "message.added"]
+
+
+async def test_a_replay_comes_in_order_with_the_same_ids_and_then_goes_on(intake: Intake) -> None:
+    receiver = Peer()
+    async with serving(receiver) as url, sending(intake):
+        hook = await create(intake, url)
+        early = await intake.open(ref="early")
+        await feed(intake)
+        await all_delivered(intake, hook, 3)
+        intake.clock.move(timedelta(hours=1))
+        since = intake.clock.now()
+        for tag in ("a", "b", "c"):
+            await intake.http.put(f"/v1/tickets/{early['id']}/tags/{tag}")
+        await feed(intake)
+        await all_delivered(intake, hook, 6)
+        first = [seen.headers["webhook-id"] for seen in receiver.seen]
+        replayed = await intake.http.post(f"/v1/webhooks/{hook['id']}/replay", json={"since": since.isoformat()})
+        assert replayed.status_code == 202
+        await intake.http.put(f"/v1/tickets/{early['id']}/tags/d")
+        await feed(intake)
+        await all_delivered(intake, hook, 7)
+
+        async def all_seen() -> bool:
+            return len(receiver.seen) == 10
+
+        await eventually(all_seen)
+    again = [seen.headers["webhook-id"] for seen in receiver.seen][6:]
+    assert again[:3] == first[3:]
+    assert [body_of(seen)["subjectseq"] for seen in receiver.seen[6:]] == [3, 4, 5, 6]
+    ahead = {"since": "2027-03-01T00:00:00Z"}
+    assert (await intake.http.post(f"/v1/webhooks/{hook['id']}/replay", json=ahead)).status_code == 400
+
+
+async def test_one_delivery_is_made_again_with_its_id(intake: Intake) -> None:
+    receiver = Peer()
+    async with serving(receiver) as url, sending(intake):
+        hook = await create(intake, url)
+        await intake.http.post(f"/v1/webhooks/{hook['id']}/test")
+        await all_delivered(intake, hook, 1)
+        [item] = await log(intake, hook)
+        path = f"/v1/webhooks/{hook['id']}/deliveries"
+        again = await intake.http.post(f"{path}/{item['event_id']}/redeliver")
+        assert (again.status_code, again.json()["state"]) == (202, "waiting")
+
+        async def twice() -> bool:
+            return len(receiver.seen) == 2
+
+        await eventually(twice)
+        await all_delivered(intake, hook, 1)
+        absent = await intake.http.post(f"{path}/{hook['id']}/redeliver")
+    assert len({seen.headers["webhook-id"] for seen in receiver.seen}) == 1
+    assert absent.status_code == 404
+
+
+async def test_the_log_is_filtered_by_state_and_subject(intake: Intake) -> None:
+    receiver = Peer(answers=[(500, {}, b"")])
+    async with serving(receiver) as url, sending(intake):
+        hook = await create(intake, url, types=["support.ticket.created.v1"])
+        first = await intake.open(ref="1")
+        await feed(intake)
+        await webhooks.attempted(intake, hook, 1)
+        second = await intake.open(ref="2")
+        await feed(intake)
+
+        async def one_delivered() -> bool:
+            return len(await log(intake, hook, state="delivered")) == 1
+
+        await eventually(one_delivered)
+    [retried] = await log(intake, hook, state="retrying")
+    assert (retried["subject"], retried["last_status"], retried["error"]) == (
+        f"ticket/{first['id']}", 500, "status 500",
+    )  # fmt: skip
+    assert retried["next_attempt_at"] > retried["last_attempt_at"]
+    assert [each["state"] for each in await log(intake, hook, subject=f"ticket/{second['id']}")] == ["delivered"]
+    assert await log(intake, hook, state="waiting") == []
+    wrong = await intake.http.get(f"/v1/webhooks/{hook['id']}/deliveries", params={"state": "lost"})
+    assert wrong.status_code == 400
+
+
+async def test_a_deleted_endpoint_leaves_nothing_behind(intake: Intake) -> None:
+    hook = await create(intake, "https://hooks.example.com/")
+    await intake.open()
+    await feed(intake)
+    assert (await intake.http.delete(f"/v1/webhooks/{hook['id']}")).status_code == 200
+    async with intake.database.read() as connection:
+        for table in ("endpoint", "key", "feed", "line", "delivery"):
+            left = await connection.scalar(text(f"select count(*) from webhook_{table}"))  # noqa: S608 - own names
+            assert left == 0, table
+
+
+async def test_old_deliveries_go_and_retired_secrets_too(intake: Intake) -> None:
+    hook = await create(intake, "https://hooks.example.com/")
+    await intake.http.post(f"/v1/webhooks/{hook['id']}/rotate", json={})
+    await intake.open()
+    await feed(intake)
+    intake.clock.move(timedelta(days=13))
+    await intake.open()
+    await feed(intake)
+    assert len(await log(intake, hook)) == 5
+    intake.clock.move(timedelta(days=2))
+    [prune] = [work for work in intake.service.periodic if work.name == "prune-webhooks"]
+    async with intake.database.begin(Origin(actor="service:intake")) as tx:
+        await prune.run(tx)
+    assert len(await log(intake, hook)) == 2
+    async with intake.database.read() as connection:
+        assert await connection.scalar(text("select count(*) from webhook_key")) == 1
+
+
+async def test_edits_need_the_version_that_was_seen(intake: Intake) -> None:
+    hook = await create(intake, "https://hooks.example.com/", description="ours")
+    path = f"/v1/webhooks/{hook['id']}"
+    assert (await intake.http.patch(path, json={"enabled": False})).status_code == 428
+    edited = await edit(intake, hook, url="https://other.example.com/", types=["support.ticket.created.v1"])
+    assert edited["types"] == ["support.ticket.created.v1"]
+    stale = await intake.http.patch(path, json={"description": "x"}, headers={"if-match": '"1"'})
+    assert stale.status_code == 412
+    shown = await show(intake, hook)
+    assert (shown["url"], shown["description"], shown["version"]) == ("https://other.example.com/", "ours", 2)

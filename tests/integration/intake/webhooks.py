@@ -1,0 +1,97 @@
+"""Webhooks at work in tests: endpoints, the roles that feed and post, and what the log shows."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+
+from common.webhooks import Poster
+from intake.webhooks.feeding import feed_once
+from intake.webhooks.keys import Sealer
+from intake.webhooks.sending import PLACES, Sender
+from tests.integration.intake.conftest import WEBHOOKS_KEY, Intake
+from tests.support.backbone import no_beat, running
+from tests.support.eventually import eventually
+
+LOCAL = (ip_network("127.0.0.0/8"),)
+TIMEOUT = timedelta(seconds=2)
+
+
+def poster(*, timeout: timedelta = TIMEOUT, **given: Any) -> Poster:
+    """What posts to receivers on this machine."""
+    return Poster(timeout=timeout, allowed=given.pop("allowed", LOCAL), places=PLACES, **given)
+
+
+@asynccontextmanager
+async def sending(intake: Intake, *, lease: timedelta | None = None, **given: Any) -> AsyncGenerator[None]:
+    """A sender at work while inside."""
+    async with poster(**given) as posts:
+        sender = Sender(intake.database, Sealer(WEBHOOKS_KEY), posts, lease=lease)
+        async with running(lambda stop: sender.run(beat=no_beat, stop=stop)):
+            yield
+
+
+async def feed(intake: Intake) -> None:
+    """Feed every endpoint with all that it has not been given."""
+    while await feed_once(intake.database):
+        pass
+
+
+async def create(intake: Intake, url: str, **body: Any) -> dict[str, Any]:
+    """A new endpoint with its secret."""
+    answer = await intake.http.post("/v1/webhooks", json={"url": url, **body})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def show(intake: Intake, hook: dict[str, Any]) -> dict[str, Any]:
+    """The endpoint as it is."""
+    answer = await intake.http.get(f"/v1/webhooks/{hook['id']}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def edit(intake: Intake, hook: dict[str, Any], **body: Any) -> dict[str, Any]:
+    """Change an endpoint as it is now."""
+    version = (await show(intake, hook))["version"]
+    answer = await intake.http.patch(f"/v1/webhooks/{hook['id']}", json=body, headers={"if-match": f'"{version}"'})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def log(intake: Intake, hook: dict[str, Any], **filters: str) -> list[dict[str, Any]]:
+    """The log of an endpoint, the oldest first."""
+    answer = await intake.http.get(f"/v1/webhooks/{hook['id']}/deliveries", params={"limit": 200, **filters})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"][::-1]
+
+
+async def attempted(intake: Intake, hook: dict[str, Any], count: int, *, within: float = 10.0) -> dict[str, Any]:
+    """The one delivery of an endpoint, once it was tried so often."""
+
+    async def done() -> bool:
+        [item] = await log(intake, hook)
+        assert item["attempts"] == count, item
+        return True
+
+    await eventually(done, within=within)
+    [item] = await log(intake, hook)
+    return item
+
+
+async def all_delivered(intake: Intake, hook: dict[str, Any], count: int, *, within: float = 10.0) -> None:
+    """Wait until the log shows so many deliveries, all of them made."""
+
+    async def done() -> bool:
+        items = await log(intake, hook)
+        assert len(items) == count, [(item["type"], item["error"]) for item in items]
+        assert {item["state"] for item in items} == {"delivered"}, items
+        return True
+
+    await eventually(done, within=within)
+
+
+def told_types(items: Sequence[dict[str, Any]]) -> list[str]:
+    """The names of the types, without what all share."""
+    return [item["type"].removeprefix("support.").removesuffix(".v1") for item in items]
