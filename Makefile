@@ -16,7 +16,7 @@ ifneq ($(shell cat .venv/.installed 2>/dev/null),$(CURDIR))
 .PHONY: .venv/.installed
 endif
 
-.PHONY: help run down test test-pages test-containers faults soak planted check image format bench bench-full lock hooks clean
+.PHONY: help run down test test-asyncapi test-pages test-containers faults soak planted check image format bench bench-full lock hooks clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -30,6 +30,13 @@ down: .venv/.installed ## Stop the local stack (ARGS=--wipe also removes its dat
 
 test: $(if $(filter tests/%,$(ARGS)),.venv/.installed,check) ## Run the checks, then every test, on a real PostgreSQL and Kafka (ARGS= for pytest)
 	@$(BIN)/python -m pytest $(if $(filter tests/%,$(ARGS)),,$(TESTS)) $(ARGS)
+
+test-asyncapi: .venv/.installed tests/asyncapi/node_modules/.installed ## Hold the contract to the official AsyncAPI parser; needs Node and npm (ARGS= for pytest)
+	@$(BIN)/python -m pytest tests/asyncapi $(ARGS)
+
+tests/asyncapi/node_modules/.installed: tests/asyncapi/package.json tests/asyncapi/package-lock.json
+	@cd tests/asyncapi && npm ci --no-progress --loglevel=error
+	@touch $@
 
 test-pages: .venv/.installed ## Look at the customers' pages in a headless Chromium, which must be installed (ARGS= for pytest)
 	@$(BIN)/python -m pytest tests/pages $(ARGS)
@@ -70,7 +77,7 @@ hooks: .venv/.installed ## Install the git hook that runs the fast checks before
 	@$(BIN)/python -m pre_commit install
 
 clean: ## Remove the environment and every cache (the local stack's data stays; see make down)
-	@rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
+	@rm -rf .venv .tools tests/asyncapi/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
 	@find . -name __pycache__ -type d -not -path './.frontline/*' -prune -exec rm -rf {} +
 
 # The environment: rebuilt when the lock, a member or the way of building it changed.
