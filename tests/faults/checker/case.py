@@ -22,6 +22,7 @@ class Breach:
         subject: whose story tells it; a service's name where no subject broke.
         says: what is wrong, in words.
         source, seq: the event around which the story is cut; "" and 0 where there is none.
+        consumer: whose effects broke; others' are left out of the story. Empty where no effect broke.
         at: the time around which it is cut, where there is no event.
         counts_as: "lost", "duplicate effects", "reorderings", "forks" or "".
     """
@@ -32,6 +33,7 @@ class Breach:
     says: str
     source: str = ""
     seq: int = 0
+    consumer: str = ""
     at: float = 0.0
     counts_as: str = ""
 

@@ -74,6 +74,7 @@ def _judge_prefix(case: Case, reading: Reading, stream: Stream, applied: set[int
                 says=f"{consumer} applied all of {source}, but poison should have stopped it",
                 source=source,
                 seq=last.seq,
+                consumer=consumer,
                 at=last.written_at,
             )
         )
@@ -141,6 +142,7 @@ def _delay(case: Case, effect: Effect, *, fault: str, waited: float, bound: floa
             says=f"{effect.consumer} applied {effect.seq} of {effect.source} {waited:.1f} s late, at most {bound:g} s",
             source=effect.source,
             seq=effect.seq,
+            consumer=effect.consumer,
             at=effect.applied_at,
         )
     )
@@ -156,6 +158,7 @@ def _miss(case: Case, reading: Reading, published: Publication) -> None:
             says=f"{consumer} never applied {published.seq} of {source}",
             source=source,
             seq=published.seq,
+            consumer=consumer,
             at=published.written_at,
             counts_as="lost",
         )
@@ -171,6 +174,7 @@ def _add(case: Case, effect: Effect, says: str, *, counts: str = "") -> None:
             says=says,
             source=effect.source,
             seq=effect.seq,
+            consumer=effect.consumer,
             at=effect.applied_at,
             counts_as=counts,
         )

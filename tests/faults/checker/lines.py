@@ -207,6 +207,7 @@ _SHAPES: dict[str, tuple[type, Fields, Mapping[str, Any]]] = {
         {"known_keys": {}, "fault": ""},
     ),
 }
+_POISON = (str, str, str, str, int)
 _BOUNDS = ("drain_factor", "drain_extra_s", "bystander_s")
 _OUTCOMES = frozenset({"ok", "fail", "unknown"})
 
@@ -276,8 +277,8 @@ def parse_lines(lines: Iterable[bytes]) -> History:
 
 def _parse(line: bytes, number: int) -> tuple[str, Any]:
     try:
-        said = json.loads(line)
-    except ValueError as error:
+        said = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise Refused(f"line {number}: no JSON ({error}); this file was damaged") from error
     if type(said) is not dict or type(said.get("kind")) is not str:
         raise Refused(f"line {number}: no object with a kind")
@@ -303,6 +304,14 @@ def _parse(line: bytes, number: int) -> tuple[str, Any]:
     return kind, shape(*values)
 
 
+def _is_made_of(value: Any, types: tuple[type, ...]) -> bool:
+    return type(value) is list and tuple(map(type, value)) == types
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
 def _look_through(history: History) -> None:
     """What lines of the right shape can still lack."""
     for name in _BOUNDS:
@@ -321,10 +330,15 @@ def _look_through(history: History) -> None:
     for tables in history.tables:
         if tables.fault not in known:
             raise Refused(f"tables of {tables.service}: window {tables.fault!r} has no fault line: it never ended")
-        if any(type(parked) is not list or len(parked) != 3 for parked in tables.parked):
+        if not all(_is_made_of(parked, (str, str, str)) for parked in tables.parked):
             raise Refused(f"tables of {tables.service}: parked takes [source, subject, reason]")
+        if not all(type(subject) is str for subject in tables.known_keys.values()):
+            raise Refused(f"tables of {tables.service}: known_keys takes {{key: subject}}")
+    for consumer, sources in history.run.consumers.items():
+        if type(sources) is not list or not all(type(source) is str for source in sources):
+            raise Refused(f"run.consumers.{consumer} takes a list of sources")
     for window in history.windows:
-        if any(type(one) is not list or not 3 <= len(one) <= 5 for one in window.poison):
+        if not all(type(one) is list and _is_made_of(one, _POISON[: max(len(one), 3)]) for one in window.poison):
             raise Refused(f"window {window.fault}: poison takes [consumer, source, subject, reason?, at_seq?]")
         if window.ended_at is not None and window.ended_at < window.began_at:
             raise Refused(f"window {window.fault}: ended before it began")

@@ -38,7 +38,7 @@ def _judge_tables(case: Case, tables: Tables) -> None:
         if count:
             _add(case, "I5", service, f"{count} {name} left in {service} when quiet", fault=fault)
     if tables.below_floor:
-        _add(case, "I6", service, f"{tables.below_floor} rows below the floor of {service}", fault=fault, counts="lost")
+        _add(case, "I6", service, f"{tables.below_floor} rows below the floor of {service}", fault=fault)
     began = {window.fault: window.began_at for window in case.history.windows}
     until = began[fault] if fault else float("inf")
     meant = {

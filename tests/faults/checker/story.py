@@ -68,7 +68,7 @@ def _collect(case: Case, breach: Breach) -> list[_Line]:
             )
             found.append(_Line(one.written_at, text, _is_marked(breach, one.source, one.seq)))
     for one in history.effects:
-        if one.subject == subject:
+        if one.subject == subject and breach.consumer in {"", one.consumer}:
             text = f"{one.consumer} applied {one.source} {one.seq} {one.event_id}, row {one.row}"
             found.append(_Line(one.applied_at, text, _is_marked(breach, one.source, one.seq)))
     return found

@@ -157,7 +157,12 @@ def test_a_torn_last_line_is_left_out_and_said() -> None:
         (lambda lines: lines.append(one(lines, "fault")), "stands twice"),
         (lambda lines: one(lines, "fault").update(ended_at=1.0), "ended before it began"),
         (lambda lines: one(lines, "fault").update(poison=[["routing"]]), "poison takes"),
+        (lambda lines: one(lines, "fault").update(poison=[["routing", "intake", 5]]), "poison takes"),
         (lambda lines: one(lines, "tables").update(parked=["ticket/1"]), "parked takes"),
+        (lambda lines: one(lines, "tables").update(parked=[["intake", {}, ""]]), "parked takes"),
+        (lambda lines: one(lines, "tables").update(known_keys={"key": 5}), "known_keys takes"),
+        (lambda lines: one(lines, "run").update(consumers={"routing": "intake"}), "run.consumers.routing"),
+        (lambda lines: one(lines, "effect").update(applied_at=float("nan")), "NaN is no number"),
         (lambda lines: lines.remove(one(lines, "run")), "0 run lines"),
         (lambda lines: one(lines, "run")["bounds"].pop("drain_factor"), "run.bounds.drain_factor"),
         (lambda lines: [lines.remove(x) for x in list(of(lines, "tables"))], "no tables line of the end"),
@@ -171,6 +176,34 @@ def test_what_is_no_whole_history_is_refused(change: object, says: str) -> None:
     with pytest.raises(Refused) as refused:
         parse_lines(_bytes(lines))
     assert says in str(refused.value)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(seed=st.integers(0, 50), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_a_field_the_end_is_a_verdict_or_a_refusal(seed: int, data: st.DataObject) -> None:
+    lines = make_history(seed, tickets=6)
+    line = data.draw(st.sampled_from(lines))
+    target = data.draw(
+        st.sampled_from([line, *(value for value in line.values() if isinstance(value, dict) and value)])
+    )
+    target[data.draw(st.sampled_from(sorted(target)))] = data.draw(VALUES)
+    try:
+        verdict = _judge(lines)
+    except Refused:
+        return
+    assert list(print_verdict(verdict))[-1].startswith(("ok", "BROKEN"))
+
+
+def test_a_line_nested_beyond_reading_is_refused() -> None:
+    with pytest.raises(Refused, match="line 1: no JSON"):
+        parse_lines([b"[" * 100_000 + b"\n"])
 
 
 def test_a_line_torn_before_the_end_is_refused() -> None:
