@@ -8,20 +8,12 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from sqlalchemy import text
 
 from common.ids import new_id
+from tests.faults.forging import ForeignName
 from tests.support.backbone import PARTITIONS, Inbox, event_of, headers_of, inbox, running
 from tests.support.eventually import eventually
 from tests.support.servers import Servers
 
 _BATCH_BYTES = 512 * 1024
-
-
-class ForeignName(str):
-    """A header name that goes onto the wire as bytes that are not UTF-8."""
-
-    __slots__ = ()
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        return b"\xff\xfe"
 
 
 BAD = (b"key", b"value", [(ForeignName("x"), b"1")])
