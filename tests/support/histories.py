@@ -100,7 +100,7 @@ def make_history(seed: int, *, tickets: int = 12) -> list[Line]:
     """The lines of a healthy run of three windows (a kill, poison, one not run), with unknown outcomes either way."""
     made = Made(chance=random.Random(seed))  # noqa: S311 - made-up data, no secret
     bounds = {"drain_factor": 2.0, "drain_extra_s": 10.0, "bystander_s": 2.0}
-    made.add("run", seed=seed, commit="0000000", started_at=START, bounds=bounds, consumers=CONSUMERS)
+    made.add("run", seed=seed, commit="0000000", started_at=START, bounds=bounds, consumers=dict(CONSUMERS))
     shown: list[Line] = []
     keys: dict[str, str] = {}
     for fault, poisons in (("kill-relay", False), ("poison", True)):
