@@ -22,6 +22,7 @@ CHECKS = {
     "words": ("-m", "tools.words"),
     "documents": ("-m", "contracts", "check"),
     "settings": ("-m", "tools.settings", "check"),
+    "metrics": ("-m", "tools.metrics", "check"),
     "manifests": ("-m", "tools.manifests"),
 }
 """Each check's arguments to the environment's Python. The longest stands first, so that the others run beside it."""

@@ -43,5 +43,5 @@ def test_an_unknown_check_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_checks_are_those_that_the_house_promises() -> None:
-    promised = {"types", "lint", "format", "layers", "rules", "words", "documents", "settings", "manifests"}
+    promised = {"types", "lint", "format", "layers", "rules", "words", "documents", "settings", "metrics", "manifests"}
     assert set(check.CHECKS) == promised

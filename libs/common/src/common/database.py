@@ -7,6 +7,7 @@ ended here, at the driver, so that `Transaction.fetch` and `Transaction.connecti
 """
 
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+from opentelemetry import metrics
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -28,6 +30,11 @@ from common.statement import driver_of
 from common.transaction import Origin, Transaction
 
 _log = logging.getLogger(__name__)
+_waits = metrics.get_meter("frontline.database").create_histogram(
+    "frontline.database.connection_wait", "s", "waits of more than a millisecond for a connection of the pool"
+)
+_WAITED_S = 0.001
+"""Shorter ones are the rule, and counting them would cost as much as they take."""
 _CLIENT_MARGIN = timedelta(seconds=5)
 """How much later than the server our own limit on a statement strikes: it is for a server that is gone."""
 _ROLLBACK_LIMIT = timedelta(seconds=2)
@@ -185,8 +192,12 @@ class Database:
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[AsyncConnection]:
         async with AsyncExitStack() as held:
+            asked = time.perf_counter()
             with _connecting():
                 connection = await held.enter_async_context(self.engine.connect())
+            waited = time.perf_counter() - asked
+            if waited > _WAITED_S:
+                _waits.record(waited)
             yield connection
 
     @asynccontextmanager

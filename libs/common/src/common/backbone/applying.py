@@ -206,6 +206,7 @@ def _measure(topic: str, plan: Plan, seconds: float) -> None:
     where = {"topic": topic}
     metrics.applied.add(len(plan.deliveries), where)
     metrics.batch_seconds.record(seconds, where)
+    metrics.batch_events.record(len(plan.deliveries), where)
     if plan.duplicates:
         metrics.duplicates.add(plan.duplicates, where)
     if plan.poison:

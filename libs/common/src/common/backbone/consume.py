@@ -181,6 +181,7 @@ class Consumer:
         if dealt != self._dealt:
             self._dealt = dealt
             self._claims.clear()
+            metrics.rebalances.add(1)
             self._lost.clear()
         for place in self._lost:
             self._claims.pop(place, None)
@@ -204,6 +205,7 @@ class Consumer:
             self._log.seek(place, claim.next_offset)
         self._lost -= claims.keys()
         self._claims.update(claims)
+        metrics.claims.add(len(claims))
 
     async def _fetch(self) -> Batch:
         """Poll and decode; only partitions that are claimed count."""

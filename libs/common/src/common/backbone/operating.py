@@ -8,7 +8,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
+from sqlalchemy import text
+
+from common.backbone import metrics
 from common.backbone.operations import Operation, OperationLost, claim_operation, finish_operation
 from common.backbone.projections import Projection
 from common.backbone.rebuild import rebuild_projection
@@ -22,6 +26,9 @@ from common.transaction import Origin
 _log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _MAX_DETAIL = 2000
+_KEPT = text(
+    "select (select min(parked_at) from parked_subject) as parked_at, (select count(*) from poison_record) as poison"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +52,7 @@ async def run_operations(operator: Operator, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             found = await operate_next(operator)
+            await _measure(operator.database)
         except Unavailable as absent:
             _log.warning("operations wait", extra={"cause": absent.detail})
             found = False
@@ -111,6 +119,14 @@ async def _settle(operator: Operator, operation: Operation, outcome: str, detail
             await finish_operation(tx, operation, outcome, {"detail": detail})
     except OperationLost:
         _log.warning("another process took operation %s", operation.id)
+
+
+async def _measure(database: Database) -> None:
+    async with database.read() as connection:
+        kept = (await connection.execute(_KEPT)).one()
+    metrics.poison_kept.set(kept.poison)
+    age = database.clock.now() - kept.parked_at if kept.parked_at else timedelta(0)
+    metrics.oldest_parked.set(max(0.0, age.total_seconds()))
 
 
 async def _pause(stop: asyncio.Event) -> None:

@@ -90,6 +90,7 @@ async def _redrive(tx: Transaction, store: InboxStore, handlers: Sequence[Handle
     await store.remove_kept(tx, kept[:done])
     if cursor is not None:
         await store.save_cursors(tx, {stream: cursor})
+    metrics.redrives.add(1, {"outcome": failure.reason if failure else "done"})
     if failure is not None:
         await _put_off(tx, store, failure, attempts=0 if done else due.attempts)
     elif len(kept) == _PAGE:

@@ -235,8 +235,9 @@ class Session:
 
     def _settle_later(self, partition: int, sent: Sequence[OutboxRow]) -> Callable[[BaseException | None], None]:
         def settle(error: BaseException | None) -> None:
-            del self._sending[partition]
+            began = self._sending.pop(partition)
             if error is None:
+                metrics.publish_seconds.record(self._clock.monotonic() - began)
                 self._acknowledged.extend((row.shard, row.id) for row in sent)
             else:
                 self._failure = error
@@ -317,6 +318,8 @@ class Session:
         self._floors.hold(kept | taken)
         self._lease_end = asked + LEASE.total_seconds()
         metrics.shards.set(len(kept | taken))
+        if taken:
+            metrics.leases.add(len(taken))
         if lost or taken:
             _log.info("shards", extra={"kept": sorted(kept), "taken": sorted(taken), "lost": sorted(lost)})
 
