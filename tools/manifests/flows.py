@@ -28,7 +28,8 @@ CALLS: Mapping[str, Sequence[str]] = {
 }
 """Which process of ours calls which: an answer to an offered handoff is passed on at once, the rest is sent later."""
 _HTTP, _ADMIN = 8000, 9000
-_MAIL_AND_WEB = (25, 443, 465, 587)
+_OUTSIDE: Mapping[str, Sequence[int]] = {"escalation-worker": (25, 443, 465, 587), "intake-worker": (443,)}
+"""By which ports a process of ours calls the world: mail and webhooks."""
 _TRIED = frozenset({22, 80, 443, 4317, 5432, 8000, 8080, 9000, 9091, 9092, 9093, 9094})
 _TRIED_BY_UDP = frozenset({53, 443})
 
@@ -97,9 +98,10 @@ def _needed(ours: Mapping[str, Place], policies: Sequence[Manifest], brokers: Ma
             yield Flow(source=place, target=kafka, port=port)
         for peer in CALLS.get(name, ()):
             yield Flow(source=place, target=ours[peer], port=_HTTP)
-    for port in _MAIL_AND_WEB:
-        for address in WORLD, WORLD_IPV6:
-            yield Flow(source=ours["escalation-worker"], target=address, port=port)
+    for name, ports in _OUTSIDE.items():
+        for port in ports:
+            for address in WORLD, WORLD_IPV6:
+                yield Flow(source=ours[name], target=address, port=port)
 
 
 def _needed_by_all(places: Sequence[Place]) -> Iterator[Flow]:

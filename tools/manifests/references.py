@@ -12,6 +12,7 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     **{f"{service}-database-owner": ("url",) for service in TOPICS},
     **{f"{service}-peers": ("key",) for service in CALLERS},
     "escalation-notices": ("smtp-password", "webhook-secret"),
+    "intake-webhooks": ("key",),
     **{f"frontline-{service}": ("password",) for service in TOPICS},
     "frontline-cluster-ca-cert": ("ca.crt",),
     "frontline-postgresql-ca": ("ca.crt",),

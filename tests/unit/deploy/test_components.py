@@ -18,7 +18,7 @@ def add(copy: Copy, component: str) -> None:
         copy.change(migrations, "  - ../settings\n", f"  - ../../../components/{component}\n  - ../settings\n")
 
 
-@pytest.mark.parametrize("component", ["notices", "kafka-sasl", "postgresql-tls"])
+@pytest.mark.parametrize("component", ["notices", "webhooks", "kafka-sasl", "postgresql-tls"])
 def test_what_an_overlay_may_add_is_sound(copy: Copy, component: str) -> None:
     add(copy, component)
     assert find_faults(copy.root) == []
@@ -26,7 +26,7 @@ def test_what_an_overlay_may_add_is_sound(copy: Copy, component: str) -> None:
 
 
 def test_all_components_together_are_sound(copy: Copy) -> None:
-    for component in ("notices", "kafka-sasl", "postgresql-tls"):
+    for component in ("notices", "webhooks", "kafka-sasl", "postgresql-tls"):
         add(copy, component)
     assert find_faults(copy.root) == []
 

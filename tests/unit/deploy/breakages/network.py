@@ -30,6 +30,19 @@ FLOWS = (
         object="NetworkPolicy/outside", field="spec", reason="escalation-worker to 10.85.85.85 of 10.0.0.0/8, TCP 443",
     ),
     broken(
+        "events posted into the cluster", f"{NETWORK}/webhooks.yaml", "              - 10.0.0.0/8\n", "",
+        object="NetworkPolicy/webhooks", field="spec", reason="intake-worker to 10.85.85.85 of 10.0.0.0/8, TCP 443",
+    ),
+    broken(
+        "events that stay inside", f"{NETWORK}/kustomization.yaml", "  - webhooks.yaml\n", "",
+        object="NetworkPolicy/(none)", field="spec", reason="intake-worker to the world, TCP 443 is needed",
+    ),
+    broken(
+        "events posted by an API", f"{NETWORK}/webhooks.yaml", "app.kubernetes.io/component: worker}",
+        "app.kubernetes.io/part-of: frontline}",
+        object="NetworkPolicy/webhooks", field="spec", reason="intake-api to the world, TCP 443 passes",
+    ),
+    broken(
         "everybody outside", f"{NETWORK}/outside.yaml", "{app.kubernetes.io/name: escalation, ", "{",
         object="NetworkPolicy/outside", field="spec", reason="feedback-worker to the world, TCP 443",
     ),
