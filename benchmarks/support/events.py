@@ -1,5 +1,6 @@
 """Many realistic events, their topic and their database, for the benchmarks of the event backbone."""
 
+import logging
 import random
 import uuid
 from collections.abc import AsyncGenerator, Sequence
@@ -7,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
@@ -120,7 +122,21 @@ async def fresh_topic(servers: Servers, name: str) -> AsyncGenerator[str]:
     await admin.start()
     await admin.create_topics([NewTopic(prefix + name, PARTITIONS, 1)])
     try:
+        await _wait_for_leaders(servers, prefix + name)
         yield prefix
     finally:
         await admin.delete_topics([prefix + name])
         await admin.close()
+
+
+async def _wait_for_leaders(servers: Servers, topic: str) -> None:
+    """Until every partition answers: else whoever writes first to a new topic pays for it."""
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it reports each attempt that came too early
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers.kafka_bootstrap)
+    await consumer.start()
+    try:
+        consumer.assign(places)
+        await consumer.end_offsets(places)
+    finally:
+        await consumer.stop()
