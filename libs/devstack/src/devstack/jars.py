@@ -1,6 +1,6 @@
 """Apache Kafka's jars: resolved once into a committed list with SHA-256, fetched by it, verified at every start.
 
-`python -m devstack.jars` resolves the list anew, after a change of `ROOTS`.
+`python -m devstack.jars` resolves the list anew, after a change of `ROOTS`. Others may keep lists of their own.
 """
 
 import hashlib
@@ -45,30 +45,33 @@ class Jar:
         return self.coordinates.replace(":", "-") + ".jar"
 
 
-def locked_jars() -> list[Jar]:
-    """The committed list, in class path order."""
-    rows = [line.split() for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
+def locked_jars(listed: Path | None = None) -> list[Jar]:
+    """The committed list, Kafka's by default, in class path order."""
+    rows = [line.split() for line in (listed or LIST).read_text().splitlines() if line and not line.startswith("#")]
     return [Jar(coordinates=row[0], size_bytes=int(row[1]), sha256=row[2]) for row in rows]
 
 
-def fetch_jars(cache: Path, *, progress: Progress, cancel: Cancel, repository: str = "") -> list[Path]:
+def fetch_jars(
+    cache: Path, *, progress: Progress, cancel: Cancel, repository: str = "", listed: Path | None = None
+) -> list[Path]:
     """Return all jars, verified; those that the cache lacks are fetched into it first.
 
     Args:
         cache: a folder shared by all stacks of one user; two commands may fill it at once.
         repository: URL of a Maven repository to use instead of the central one, such as a company's mirror.
+        listed: another committed list than Kafka's.
     Raises:
         Unavailable: the network, the disk, or a file that is not what the list says.
         Interrupted: called off; the cache holds whole files only.
     """
-    jars = locked_jars()
+    jars = locked_jars(listed)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         missing = [jar for jar in jars if not _is_there(cache / jar.file_name, jar)]
         if missing:
             _fetch_missing(missing, cache, repository, _ByteCounter(missing, progress, cancel))
     except OSError as failed:
-        raise Unavailable(f"cannot fetch Kafka into {cache}: {failed.strerror or failed}") from failed
+        raise Unavailable(f"cannot fetch the jars into {cache}: {failed.strerror or failed}") from failed
     return [cache / jar.file_name for jar in jars]
 
 
@@ -113,7 +116,7 @@ def _fetch(jar: Jar, context: "MavenContext", cancel: Cancel) -> Path:
             path = Path(artifact.resolve())
             if _sha256(path) == jar.sha256:
                 return path
-            fault = f"its SHA-256 is not the one in {LIST.name}"
+            fault = "its SHA-256 is not the one in the list"
         except (OSError, RuntimeError) as failed:
             # jgo raises the errors of `requests`, which are OSErrors, and RuntimeError for other answers than 200.
             fault = str(failed)
@@ -149,8 +152,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_list() -> int:
-    """Resolve `ROOTS` and write the list anew; return how many jars it names.
+def write_list(roots: Sequence[str] = ROOTS, listed: Path | None = None) -> int:
+    """Resolve the roots and write their list anew, by default Kafka's; return how many jars it names.
 
     Raises:
         Misconfigured: one coordinate without a plain jar, which the list cannot express.
@@ -158,14 +161,14 @@ def write_list() -> int:
     import jgo  # see _fetch_missing
 
     lines: list[str] = []
-    for artifact in jgo.resolve("+".join(ROOTS)):
+    for artifact in jgo.resolve("+".join(roots)):
         if artifact.classifier or artifact.packaging != "jar":
             raise Misconfigured(f"{artifact} is not a plain jar")
         path = Path(artifact.resolve())
         coordinates = f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
         lines.append(f"{coordinates} {path.stat().st_size} {_sha256(path)}")
-    header = "# coordinates, bytes, SHA-256; written by `python -m devstack.jars`\n"
-    LIST.write_text(header + "\n".join(lines) + "\n")
+    header = "# coordinates, bytes, SHA-256; written by `devstack.jars.write_list`\n"
+    (listed or LIST).write_text(header + "\n".join(lines) + "\n")
     return len(lines)
 
 
