@@ -19,8 +19,8 @@ from benchmarks import report
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 NO_BENCHMARKS = frozenset({"__init__", "report", "run"})
-ONLY_FULL = frozenset({"newcomer"})
-"""Left out of the quick set unless named: it installs everything three times."""
+ONLY_FULL = frozenset({"debezium", "newcomer"})
+"""Left out of the quick set unless named: the one fetches Debezium, the other installs everything three times."""
 LIMIT_S = {False: 180, True: 3600}
 """How long one benchmark may take, quick and full. One that takes longer is ended and counts as failed."""
 

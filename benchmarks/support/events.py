@@ -3,7 +3,7 @@
 import logging
 import random
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -115,12 +115,12 @@ async def fresh_database(servers: Servers) -> AsyncGenerator[Database]:
 
 
 @asynccontextmanager
-async def fresh_topic(servers: Servers, name: str) -> AsyncGenerator[str]:
+async def fresh_topic(servers: Servers, name: str, *, options: Mapping[str, str] | None = None) -> AsyncGenerator[str]:
     """A topic under a prefix of its own, deleted in the end; yields the prefix."""
     prefix = f"b{uuid.uuid4().hex[:10]}."
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka_bootstrap)
     await admin.start()
-    await admin.create_topics([NewTopic(prefix + name, PARTITIONS, 1)])
+    await admin.create_topics([NewTopic(prefix + name, PARTITIONS, 1, topic_configs=dict(options or {}))])
     try:
         await _wait_for_leaders(servers, prefix + name)
         yield prefix
