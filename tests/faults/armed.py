@@ -91,7 +91,7 @@ def note_effects() -> None:
 def arm(trap: Trap) -> None:
     """Put the trap at every point."""
     send, delete, end = kafka.KafkaOutgoing.send, relay_store.PostgresOutbox.delete_rows, database._commit
-    revoked, assigned = kafka._Dealt.on_partitions_revoked, kafka._Dealt.on_partitions_assigned
+    revoked, assigned = kafka.Dealt.on_partitions_revoked, kafka.Dealt.on_partitions_assigned
 
     async def send_armed(self: Any, *given: Any) -> int:
         trap.pass_by("before_send")
@@ -120,8 +120,8 @@ def arm(trap: Trap) -> None:
     kafka.KafkaOutgoing.send = send_armed
     relay_store.PostgresOutbox.delete_rows = delete_armed
     database._commit = commit_armed
-    kafka._Dealt.on_partitions_revoked = revoked_armed
-    kafka._Dealt.on_partitions_assigned = assigned_armed
+    kafka.Dealt.on_partitions_revoked = revoked_armed
+    kafka.Dealt.on_partitions_assigned = assigned_armed
 
 
 def forge_lease() -> None:
