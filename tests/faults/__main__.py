@@ -87,13 +87,17 @@ async def _run(given: argparse.Namespace, seed: int, history: Path) -> tuple[lis
         journal.write("run", seed=seed, commit=_commit(), started_at=time.time(), bounds=BOUNDS, consumers=CONSUMERS)
         async with installation(journal, minutes=given.minutes) as world:
             load = Load(journal=journal, house=world.house, run=f"r{seed}")
-            await load.open()
-            for name, fault, window_seed, patience in _plan(given, seed):
-                world.patience = patience
-                window = await run_window(world, load, fault, name=name, seed=window_seed)
-                print(describe_window(window), flush=True)
-                windows.append(window)
-            await load.end(within=_STORIES_LIMIT_S)
+            within = 0.0
+            try:
+                await load.open()
+                for name, fault, window_seed, patience in _plan(given, seed):
+                    world.patience = patience
+                    window = await run_window(world, load, fault, name=name, seed=window_seed)
+                    print(describe_window(window), flush=True)
+                    windows.append(window)
+                within = _STORIES_LIMIT_S
+            finally:
+                await load.end(within=within)
             journal.fault = ""
             if noise := await wait_until_still(world, within=_STILL_LIMIT_S):
                 load.troubles.append(f"never still: {noise}")

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from itertools import chain
 
+import asyncpg
+
 from tests.faults.faults import Fault, Made
 from tests.faults.world import NotPossible, World
 from tests.support.eventually import pass_time
@@ -26,6 +28,9 @@ def mixed(faults: Sequence[Fault]) -> Fault:
                 return await fault.make(world)
             except NotPossible as why:
                 return Made(detail=f"not made: {why}")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as lost:
+                # Its own connection to the server, which another fault of the mixture has ended.
+                return Made(detail=f"ended by another: {type(lost).__name__}")
 
         made = await asyncio.gather(*map(begin, drawn, delays))
         said = "; ".join(f"{fault.name} ({one.detail})" for fault, one in zip(drawn, made, strict=True))
