@@ -62,7 +62,7 @@ class OutgoingLog(Protocol):
 
 
 class OutboxStore(Protocol):
-    """Outbox and leases, over a connection of their own. All times are the database's."""
+    """Outbox and leases, over connections of their own. All times are the database's."""
 
     async def claim_shards(self, holder: str) -> frozenset[int]:
         """Take every shard whose lease is free or has run out; returns those taken now."""
@@ -81,7 +81,7 @@ class OutboxStore(Protocol):
         ...
 
     async def delete_rows(self, rows: Sequence[tuple[int, int]]) -> None:
-        """Remove published rows, given as (shard, id)."""
+        """Remove published rows, given as (shard, id). May run while `read_rows` does."""
         ...
 
     async def draw_sample(self) -> Sample:

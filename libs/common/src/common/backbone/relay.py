@@ -26,9 +26,9 @@ from common.settings import KafkaSettings
 from contracts.topics import topic_name
 
 _log = logging.getLogger(__name__)
-_PAGE = 250
-"""Rows of one shard a read, 2,000 of all: more is slower."""
-_MAX_IN_FLIGHT = 6_000
+_PAGE = 500
+"""Rows of one shard a read, 4,000 of all: more is slower."""
+_MAX_IN_FLIGHT = 10_000
 """Rows read and not yet deleted, so that a partition that is stuck cannot fill the memory."""
 _POLL_S = (0.006, 0.05)
 """Shortest and longest pause between reads that find nothing."""
@@ -136,7 +136,7 @@ async def relay_events(
 
 
 class Session:
-    """One producer, one connection, and what they have on their way. It ends at the first failure of either."""
+    """One producer, one store, and what they have on their way. It ends at the first failure of either."""
 
     def __init__(
         self,
@@ -190,21 +190,21 @@ class Session:
             # What a look by the clock finds comes from another process: more may follow, and no bell tells of it.
             pause = _POLL_S[0] if found and not woken else min(pause * _SLOWER, _POLL_S[1])
             if not found or len(self._known) >= _MAX_IN_FLIGHT:
-                await self._wait(pause)
+                backlog = len(self._known) >= _PAGE
+                await self._wait(pause, gather_s=0.0 if backlog else _GATHER_S)
         await self._drain()
 
     async def _work(self) -> int:
-        """Pack and send what was read before, while the database deletes what has arrived and reads the next rows."""
-        found, sent = await asyncio.gather(self._turn_over(), self._send(), return_exceptions=True)
-        for outcome in (found, sent):
+        """Pack and send what was read before, while the database deletes what has arrived and reads the next rows.
+
+        What is being deleted is known as long as that lasts, so the reading cannot find it again.
+        """
+        found, *others = await asyncio.gather(self._read(), self._delete(), self._send(), return_exceptions=True)
+        for outcome in (found, *others):
             if isinstance(outcome, BaseException):
                 raise outcome
         assert isinstance(found, int)
         return found
-
-    async def _turn_over(self) -> int:
-        await self._delete()
-        return await self._read()
 
     async def _read(self) -> int:
         if not self._floors.by_shard or len(self._known) >= _MAX_IN_FLIGHT:
@@ -232,6 +232,8 @@ class Session:
             sent.extend(line.popleft() for _ in range(count))
             if not line:
                 del self._waiting[partition]
+            # What the database answers meanwhile is taken in now, else its connection fills up and it waits for us.
+            await asyncio.sleep(0)
 
     def _settle_later(self, partition: int, sent: Sequence[OutboxRow]) -> Callable[[BaseException | None], None]:
         def settle(error: BaseException | None) -> None:
@@ -265,14 +267,14 @@ class Session:
         if oldest is not None and self._clock.monotonic() - oldest > _WATCHDOG_S:
             raise SendFailed(f"not acknowledged within {_WATCHDOG_S} s")
 
-    async def _wait(self, pause_s: float) -> None:
+    async def _wait(self, pause_s: float, *, gather_s: float = _GATHER_S) -> None:
         """Until the pause is over, or a moment after there may be something to do."""
         try:
             async with asyncio.timeout(pause_s):
                 await self._wake.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(_GATHER_S)
+        await asyncio.sleep(gather_s)
 
     async def _keep_house(self) -> None:
         """Before and behind what may be slow the lease is looked after: a step that outlasts it must not go unseen."""

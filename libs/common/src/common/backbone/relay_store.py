@@ -1,4 +1,4 @@
-"""The relay's SQL, on a driver connection of its own (see `protocols.OutboxStore`)."""
+"""The relay's SQL, on two driver connections of its own (see `protocols.OutboxStore`)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
@@ -29,22 +29,25 @@ _CLAIM = """
 _RENEW = "update outbox_lease set expires_at = clock_timestamp() + $2 where holder = $1 returning shard"
 _RELEASE = "update outbox_lease set holder = '', expires_at = 'epoch' where holder = $1"
 
-# Known ids are left out before the join, so that what is in flight costs no reading of its bytes.
+# Known ids are left out before the join, so that what is in flight costs no reading of its bytes. The events are found
+# by one walk along their index and come in its order, which costs half of a search for each of them and a sort.
 _READ = """
-    select o.shard, o.id, e.seq, e.key, e.headers, e.payload
-    from unnest($1::smallint[], $2::bigint[]) as mine (shard, floor)
-    cross join lateral (
-      select shard, id from outbox
-      where shard = mine.shard and id > mine.floor and id <> all ($3::bigint[])
-      order by id limit $4
-    ) o
-    join event e on e.id = o.id
-    order by o.id
+    with picked as materialized (
+      select o.shard, o.id
+      from unnest($1::smallint[], $2::bigint[]) as mine (shard, floor)
+      cross join lateral (
+        select shard, id from outbox
+        where shard = mine.shard and id > mine.floor and id <> all ($3::bigint[])
+        order by id limit $4
+      ) o
+    )
+    select picked.shard, e.id, e.seq, e.key, e.headers, e.payload
+    from event e join picked on picked.id = e.id
+    where e.id = any (array(select id from picked order by id))
+    order by e.id
 """
-_DELETE = """
-    delete from outbox o using unnest($1::smallint[], $2::bigint[]) as gone (shard, id)
-    where o.shard = gone.shard and o.id = gone.id
-"""
+# One walk along the index for each shard: a search for each row costs twice as much.
+_DELETE = "delete from outbox where shard = $1 and id = any ($2::bigint[])"
 _LAST_ID = "select coalesce(pg_sequence_last_value(pg_get_serial_sequence('event', 'id')::regclass), 0)"
 _NEW_XID = "select pg_current_xact_id()::text::bigint"
 # One statement is one snapshot: what it says about running transactions holds for the rows that it sees.
@@ -73,18 +76,32 @@ async def open_outbox_store(database: Database) -> "PostgresOutbox":
     Raises:
         Unavailable: the database does not answer.
     """
+    reading = await _connect(database)
+    try:
+        return PostgresOutbox(reading, await _connect(database))
+    except BaseException:
+        reading.terminate()
+        raise
+
+
+async def _connect(database: Database) -> asyncpg.Connection:
     connection = await database.connect_raw()
-    with foreign_errors():
-        await connection.execute(_SESSION)
-    return PostgresOutbox(connection)
+    try:
+        with foreign_errors():
+            await connection.execute(_SESSION)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
 
 
 class PostgresOutbox:
     """See `protocols.OutboxStore`."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        """Use `open_outbox_store`."""
-        self._connection = connection
+    def __init__(self, reading: asyncpg.Connection, deleting: asyncpg.Connection) -> None:
+        """Use `open_outbox_store`. Two connections, since what has arrived is deleted while the next rows are read."""
+        self._connection = reading
+        self._deleting = deleting
 
     async def claim_shards(self, holder: str) -> frozenset[int]:
         """See `OutboxStore.claim_shards`."""
@@ -105,7 +122,11 @@ class PostgresOutbox:
 
     async def delete_rows(self, rows: Sequence[tuple[int, int]]) -> None:
         """See `OutboxStore.delete_rows`."""
-        await self._fetch(_DELETE, [shard for shard, _ in rows], [id_ for _, id_ in rows])
+        of_shard: dict[int, list[int]] = {}
+        for shard, id_ in rows:
+            of_shard.setdefault(shard, []).append(id_)
+        with foreign_errors():
+            await self._deleting.executemany(_DELETE, sorted(of_shard.items()))
 
     async def draw_sample(self) -> Sample:
         """See `OutboxStore.draw_sample`. Two statements, since one might allocate before it reads."""
@@ -131,6 +152,7 @@ class PostgresOutbox:
     async def close(self) -> None:
         """See `OutboxStore.close`."""
         self._connection.terminate()
+        self._deleting.terminate()
 
     async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         with foreign_errors():
