@@ -6,6 +6,7 @@ Headers are encoded once, when the event row is made, as one msgpack array of (n
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,8 @@ MAX_BODY_BYTES = 64 * 1024
 Header = tuple[str, bytes]
 
 _SPEC_VERSION = b"1.0"
+_OF_SPEC: Header = ("ce_specversion", _SPEC_VERSION)
+_OF_CONTENT: Header = ("content-type", CONTENT_TYPE.encode())
 _LARGEST_SEQ = 2**63 - 1
 """What a database's bigint holds."""
 
@@ -67,24 +70,33 @@ def encode_headers(
     traceparent: str = "",
 ) -> bytes:
     """Return every header but `ce_subjectseq`, packed for the outbox row."""
+    from_source, of_type, of_schema = _shared(source, event_type)
     pairs: list[Header] = [
-        ("ce_specversion", _SPEC_VERSION),
+        _OF_SPEC,
         ("ce_id", str(event_id).encode()),
-        ("ce_source", source.encode()),
-        ("ce_type", event_type.encode()),
+        from_source,
+        of_type,
         ("ce_subject", subject.encode()),
         ("ce_time", format_time(time).encode()),
-        ("ce_dataschema", f"/v1/schemas/{event_type}".encode()),
-        ("content-type", CONTENT_TYPE.encode()),
+        of_schema,
+        _OF_CONTENT,
     ]
-    optional = (
-        ("ce_correlationid", correlation_id),
-        ("ce_causationid", causation_id),
-        ("ce_actor", actor),
-        ("traceparent", traceparent),
-    )
-    pairs.extend((name, value.encode()) for name, value in optional if value)
+    if correlation_id:
+        pairs.append(("ce_correlationid", correlation_id.encode()))
+    if causation_id:
+        pairs.append(("ce_causationid", causation_id.encode()))
+    if actor:
+        pairs.append(("ce_actor", actor.encode()))
+    if traceparent:
+        pairs.append(("traceparent", traceparent.encode()))
     return _pack(pairs)
+
+
+@lru_cache(maxsize=1024)
+def _shared(source: str, event_type: str) -> tuple[Header, Header, Header]:
+    """The headers that all events of one type from one source share: source, type, schema."""
+    schema = f"/v1/schemas/{event_type}"
+    return ("ce_source", source.encode()), ("ce_type", event_type.encode()), ("ce_dataschema", schema.encode())
 
 
 def kafka_headers(packed: bytes, seq: int) -> list[Header]:
@@ -182,6 +194,8 @@ def format_time(time: datetime) -> str:
     Raises:
         ValueError: the time carries no offset.
     """
+    if time.tzinfo is UTC:
+        return time.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
     offset = time.utcoffset()
     if offset is None:
         raise ValueError("a time without offset cannot be published")
