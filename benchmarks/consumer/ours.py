@@ -23,7 +23,7 @@ from tests.support.servers import Servers
 
 
 async def apply(tx: Transaction, events: Sequence[Event]) -> None:
-    """The handler."""
+    """What the handler does."""
     await tx.fetch(PROJECT, *project(events))
     for event in events:
         body = WorkDequeued(ticket_id=UUID(event.subject_id), reason="closed")
@@ -33,8 +33,17 @@ async def apply(tx: Transaction, events: Sequence[Event]) -> None:
 async def measure_ours(servers: Servers, prefix: str, count: int) -> float:
     """Events a second from the claim to the last commit."""
     kafka = KafkaSettings(bootstrap=servers.kafka_bootstrap, topic_prefix=prefix, partitions=PARTITIONS)
-    stop = asyncio.Event()
-    handlers = [Handler(name="bench", types=frozenset({TicketCreated.event_type}), apply=apply)]
+    stop, all_seen = asyncio.Event(), asyncio.Event()
+    seen = 0
+
+    async def apply_and_count(tx: Transaction, events: Sequence[Event]) -> None:
+        nonlocal seen
+        await apply(tx, events)
+        seen += len(events)
+        if seen >= count:
+            all_seen.set()
+
+    handlers = [Handler(name="bench", types=frozenset({TicketCreated.event_type}), apply=apply_and_count)]
     async with fresh_database(servers) as database, asyncio.TaskGroup() as group:
         await create_tables(database)
         consumer = run_consumer(
@@ -49,6 +58,7 @@ async def measure_ours(servers: Servers, prefix: str, count: int) -> float:
         spawn(group, consumer, name="consumer")
         await eventually(lambda: _is_true(database, "select count(*) > :count from consumer_offset"), within=30)
         begin = time.perf_counter()
+        await asyncio.wait_for(all_seen.wait(), 600)  # asking the database all the time would take from what is measured
         done = "select sum(next_offset) = :count from consumer_offset"
         await eventually(lambda: _is_true(database, done, count), within=600)
         seconds = time.perf_counter() - begin
