@@ -58,7 +58,8 @@ async def measure_ours(servers: Servers, prefix: str, count: int) -> float:
         spawn(group, consumer, name="consumer")
         await eventually(lambda: _is_true(database, "select count(*) > :count from consumer_offset"), within=30)
         begin = time.perf_counter()
-        await asyncio.wait_for(all_seen.wait(), 600)  # asking the database all the time would take from what is measured
+        # Asking the database all the time would take from what is measured.
+        await asyncio.wait_for(all_seen.wait(), 600)
         done = "select sum(next_offset) = :count from consumer_offset"
         await eventually(lambda: _is_true(database, done, count), within=600)
         seconds = time.perf_counter() - begin
