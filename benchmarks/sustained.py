@@ -103,8 +103,8 @@ class Step:
 
     @property
     def holds(self) -> bool:
-        """Whether the rate can be held."""
-        return self.largest_lag_s <= _MAX_LAG_S and not self.refused
+        """Whether the rate can be held: a ticket that waits for its 201 lags too."""
+        return self.largest_lag_s <= _MAX_LAG_S and self.p99_ms <= 1000 * _MAX_LAG_S and not self.refused
 
     def say(self) -> str:
         """In one line."""
