@@ -12,7 +12,7 @@ from common.webhooks import (
     Destination,
     ForbiddenAddress,
     check_address,
-    find_destination,
+    find_destinations,
     headers_of,
     read_url,
     sign,
@@ -55,13 +55,14 @@ def test_public_addresses_may_be_called(address: str) -> None:
     "url",
     [
         "http://8.8.8.8/", "ftp://8.8.8.8/", "https://", "https://user@8.8.8.8/", "https://8.8.8.8:99999/", "//8.8.8.8",
+        "https://8.8.8.8:0/", "https://@8.8.8.8/", "https://8.8.8.8\\@10.0.0.1/", "https://[fe80::1%25eth0]/",
         "https://[x", "https://a..b/hook", "https://.example.com/", f"https://{'a' * 64}.example.com/",
         "https://127.0.0.1/", "https://localhost/", "https://[::1]/", "https://2130706433/", "https://0x7f.1/",
     ],
 )  # fmt: skip
 async def test_urls_that_lead_nowhere_public_are_refused(url: str) -> None:
     with pytest.raises(ForbiddenAddress):
-        await find_destination(url, allowed=())
+        await find_destinations(url, allowed=())
 
 
 def test_a_host_in_other_letters_is_called_by_its_ascii_name() -> None:
@@ -69,7 +70,7 @@ def test_a_host_in_other_letters_is_called_by_its_ascii_name() -> None:
 
 
 async def test_private_ones_may_be_allowed_by_a_setting() -> None:
-    found = await find_destination("http://127.0.0.1:8080/hook?a=b", allowed=EVERYWHERE)
+    [found] = await find_destinations("http://127.0.0.1:8080/hook?a=b", allowed=EVERYWHERE)
     assert (found.url, found.authority) == ("http://127.0.0.1:8080/hook?a=b", "127.0.0.1:8080")
 
 

@@ -12,7 +12,7 @@ from common.webhooks.addresses import (
     UnusableUrl,
     Url,
     check_address,
-    find_destination,
+    find_destinations,
     read_url,
 )
 from common.webhooks.posting import Answer, Poster
@@ -28,7 +28,7 @@ __all__ = [
     "UnusableUrl",
     "Url",
     "check_address",
-    "find_destination",
+    "find_destinations",
     "headers_of",
     "read_url",
     "sign",

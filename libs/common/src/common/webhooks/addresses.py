@@ -79,12 +79,16 @@ def read_url(url: str) -> Url:
         raise UnusableUrl("the URL is malformed") from malformed
     if parts.scheme not in _PORTS or not host or parts.username is not None:
         raise UnusableUrl("the URL must be http(s)://host without a user")
+    if port == 0:
+        raise UnusableUrl("the URL's port is 0")
     path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
     return Url(scheme=parts.scheme, host=host, port=port or _PORTS[parts.scheme], path=path)
 
 
-async def find_destination(url: str, *, allowed: Sequence[Network], lookups: Executor | None = None) -> Destination:
-    """Look the URL's host up and judge every address it has.
+async def find_destinations(
+    url: str, *, allowed: Sequence[Network], lookups: Executor | None = None
+) -> Sequence[Destination]:
+    """Look the URL's host up and judge every address it has; the one to be tried first comes first.
 
     Args:
         allowed: networks that may be called though they are not public, and by plain HTTP.
@@ -104,7 +108,10 @@ async def find_destination(url: str, *, allowed: Sequence[Network], lookups: Exe
         raise ForbiddenAddress("the host has no address")
     for address in addresses:
         check_address(address, allowed=allowed, scheme=parts.scheme)
-    return Destination(scheme=parts.scheme, host=parts.host, port=parts.port, address=addresses[0], path=parts.path)
+    return [
+        Destination(scheme=parts.scheme, host=parts.host, port=parts.port, address=address, path=parts.path)
+        for address in addresses
+    ]
 
 
 def check_address(address: str, *, allowed: Sequence[Network] = (), scheme: str = "https") -> None:

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from common.webhooks.addresses import Destination, ForbiddenAddress, Network, find_destination
+from common.webhooks.addresses import Destination, ForbiddenAddress, Network, find_destinations
 
 _POLITE_BYTES = 16 * 1024
 _POLITE_S = 1.0
@@ -51,7 +51,7 @@ class Poster:
 
         Args:
             timeout: of one attempt, the looking-up and the answer's status included.
-            allowed: see `find_destination`.
+            allowed: see `find_destinations`.
             places: attempts under way at once; twice as many names may be looked up, so that those that nobody answers
                 hold up no others.
             trusted: whose certificates are accepted; None are those of the public internet.
@@ -86,8 +86,8 @@ class Poster:
         """
         try:
             async with asyncio.timeout(self.timeout.total_seconds()):
-                destination = await find_destination(url, allowed=self._allowed, lookups=self._lookups)
-                response = await self._send(destination, body, headers)
+                destinations = await find_destinations(url, allowed=self._allowed, lookups=self._lookups)
+                response = await self._send_to_first(destinations, body, headers)
         except ForbiddenAddress as forbidden:
             return Answer(fault=str(forbidden), is_unusable=True)
         except TimeoutError:
@@ -103,6 +103,18 @@ class Poster:
             fault="" if response.is_success else f"status {response.status_code}",
             retry_after=_retry_after(response.headers.get("retry-after", ""), at),
         )
+
+    async def _send_to_first(
+        self, destinations: Sequence[Destination], body: bytes, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """The answer of the first address that accepts a connection: nothing was said to those before it."""
+        *others, last = destinations
+        for destination in others:
+            try:
+                return await self._send(destination, body, headers)
+            except httpx.ConnectError:
+                continue
+        return await self._send(last, body, headers)
 
     async def _send(self, destination: Destination, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """The answer, its body not yet read."""
