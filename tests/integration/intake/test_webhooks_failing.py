@@ -1,11 +1,8 @@
 """Webhooks to receivers that fail: the schedule of attempts, the end of it, order, and whom a failure holds up."""
 
 import asyncio
-import socket
-import ssl
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,18 +15,7 @@ from intake.webhooks import queue
 from intake.webhooks.keys import Sealer
 from intake.webhooks.sending import PLACES_OF_ONE, Sender
 from tests.integration.intake.conftest import WEBHOOKS_KEY, Intake
-from tests.integration.intake.receivers import (
-    Behaviour,
-    babble,
-    behaving,
-    drip,
-    make_certificate,
-    pour,
-    pour_headers,
-    reset,
-    say_nothing,
-    take,
-)
+from tests.integration.intake.receivers import behaving, say_nothing
 from tests.integration.intake.test_webhooks import body_of
 from tests.integration.intake.webhooks import (
     all_delivered,
@@ -38,6 +24,7 @@ from tests.integration.intake.webhooks import (
     edit,
     feed,
     log,
+    ping,
     poster,
     sending,
     show,
@@ -45,18 +32,11 @@ from tests.integration.intake.webhooks import (
 from tests.support.backbone import no_beat
 from tests.support.eventually import eventually
 from tests.support.peers import Peer
-from tests.support.ports import free_ports
 from tests.support.serving import serving
 
 WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Of the specification's schedule, after each failed attempt but the last."""
 CREATED = ["support.ticket.created.v1"]
-
-
-async def ping(intake: Intake, hook: Mapping[str, Any]) -> None:
-    """Let a test event be posted."""
-    answer = await intake.http.post(f"/v1/webhooks/{hook['id']}/test")
-    assert answer.status_code == 202, answer.text
 
 
 async def disabled(intake: Intake, hook: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +47,13 @@ async def disabled(intake: Intake, hook: dict[str, Any]) -> dict[str, Any]:
 
     await eventually(done)
     return await show(intake, hook)
+
+
+async def told_of(intake: Intake, hook: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What intake told of an endpoint."""
+    answer = await intake.http.get("/v1/events", params={"subject": f"endpoint/{hook['id']}"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["events"]
 
 
 async def test_ten_attempts_follow_the_schedule_and_then_the_endpoint_is_disabled(intake: Intake) -> None:
@@ -97,6 +84,11 @@ async def test_ten_attempts_follow_the_schedule_and_then_the_endpoint_is_disable
         await feed(intake)
         intake.clock.move(timedelta(days=1))
         assert [each["state"] for each in await log(intake, hook)] == ["retrying"]
+        [told] = await told_of(intake, hook)
+        assert (told["type"], told["subjectseq"]) == ("support.webhook.endpoint_disabled.v1", 1)
+        assert told["data"] == {
+            "endpoint_id": hook["id"], "failing_since": "2026-03-01T12:00:00Z", "reason": "not_taken"
+        }  # fmt: skip
         enabled = await edit(intake, hook, enabled=True)
         assert (enabled["enabled"], enabled["disabled_reason"], enabled["failing_since"]) == (True, "", None)
         await feed(intake)
@@ -119,8 +111,25 @@ async def test_gone_disables_at_once_and_keeps_what_waits(intake: Intake) -> Non
         assert (item["state"], item["last_status"], item["next_attempt_at"]) == ("retrying", 410, None)
         refused = await intake.http.post(f"/v1/webhooks/{hook['id']}/test")
         assert (refused.status_code, refused.json()["code"]) == (409, "endpoint_disabled")
+        assert [told["data"]["reason"] for told in await told_of(intake, hook)] == ["gone"]
         await edit(intake, hook, enabled=True)
         await all_delivered(intake, hook, 1)
+
+
+async def test_a_disabled_endpoint_is_told_to_the_others_and_one_that_a_person_disabled_is_not(intake: Intake) -> None:
+    watching, gone = Peer(), Peer(answers=[(410, {}, b"")])
+    async with serving(watching) as watching_url, serving(gone) as gone_url, sending(intake):
+        watcher = await create(intake, watching_url, types=["support.webhook.endpoint_disabled.v1"])
+        by_hand = await create(intake, gone_url)
+        hook = await create(intake, gone_url)
+        await edit(intake, by_hand, enabled=False)
+        await ping(intake, hook)
+        await disabled(intake, hook)
+        await feed(intake)
+        await all_delivered(intake, watcher, 1)
+    [seen] = watching.seen
+    assert body_of(seen)["subject"] == f"endpoint/{hook['id']}"
+    assert await told_of(intake, by_hand) == []
 
 
 async def test_a_redirect_is_a_failure_and_is_not_followed(intake: Intake) -> None:
@@ -162,93 +171,6 @@ async def test_nobody_can_put_us_off_for_longer_than_a_day(intake: Intake) -> No
         await ping(intake, hook)
         item = await attempted(intake, hook, 1)
     assert _seconds(item["last_attempt_at"], item["next_attempt_at"]) == 86_400
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "fault"),
-    [
-        (say_nothing, "no answer within 0.5 s"),
-        (drip, "no answer within 0.5 s"),
-        (reset, "ReadError"),
-        (babble, "no answer within 0.5 s"),
-        (pour_headers, "RemoteProtocolError"),
-    ],
-)
-async def test_whatever_a_receiver_does_an_attempt_ends(intake: Intake, behaviour: Behaviour, fault: str) -> None:
-    async with behaving(behaviour) as port, sending(intake, timeout=timedelta(seconds=0.5)):
-        hook = await create(intake, f"http://127.0.0.1:{port}/")
-        await ping(intake, hook)
-        item = await attempted(intake, hook, 1)
-    assert (item["state"], item["last_status"]) == ("retrying", None)
-    assert fault in item["error"]
-
-
-async def test_an_answer_without_end_is_taken_by_its_status(intake: Intake) -> None:
-    async with behaving(pour) as port, sending(intake):
-        hook = await create(intake, f"http://127.0.0.1:{port}/")
-        await ping(intake, hook)
-        await all_delivered(intake, hook, 1)
-
-
-async def test_nobody_listening_is_a_failure(intake: Intake) -> None:
-    async with sending(intake):
-        hook = await create(intake, f"http://127.0.0.1:{free_ports(1)[0]}/")
-        await ping(intake, hook)
-        item = await attempted(intake, hook, 1)
-    assert "ConnectError" in item["error"]
-
-
-async def test_a_queue_that_nobody_accepts_from_is_a_failure(intake: Intake) -> None:
-    """A listener whose backlog is full answers no more connections: connecting itself must have its limit."""
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        held = [_connect(full.getsockname()) for _ in range(4)]
-        async with sending(intake, timeout=timedelta(seconds=0.5)):
-            hook = await create(intake, f"http://127.0.0.1:{full.getsockname()[1]}/")
-            await ping(intake, hook)
-            item = await attempted(intake, hook, 1)
-        for each in held:
-            each.close()
-    assert item["error"] == "no answer within 0.5 s"
-
-
-def _connect(address: Any) -> socket.socket:
-    made = socket.socket()
-    made.setblocking(False)
-    made.connect_ex(address)
-    return made
-
-
-async def test_only_a_certificate_of_the_host_by_somebody_trusted_will_do(intake: Intake, tmp_path: Path) -> None:
-    ours, authority = make_certificate(tmp_path, "localhost")
-    trusted = ssl.create_default_context(cafile=authority)
-    wrong, wrong_authority = make_certificate(tmp_path, "elsewhere.example.com")
-    trusted.load_verify_locations(wrong_authority)
-    async with behaving(take, tls=ours) as right_port, behaving(take, tls=wrong) as wrong_port:
-        right = await create(intake, f"https://localhost:{right_port}/")
-        other = await create(intake, f"https://localhost:{wrong_port}/")
-        async with sending(intake, timeout=timedelta(seconds=5)):
-            await ping(intake, right)
-            unknown = await attempted(intake, right, 1)
-        assert "CERTIFICATE_VERIFY_FAILED" in unknown["error"]
-        intake.clock.move(timedelta(seconds=6))
-        async with sending(intake, timeout=timedelta(seconds=5), trusted=trusted):
-            await ping(intake, other)
-            refused = await attempted(intake, other, 1)
-            await all_delivered(intake, right, 1)
-    assert "Hostname mismatch" in refused["error"]
-
-
-async def test_an_address_is_judged_again_at_every_attempt(intake: Intake) -> None:
-    """A name that led outside when the endpoint was made leads to this machine now: nothing is posted."""
-    receiver = Peer()
-    async with serving(receiver) as url, sending(intake, allowed=()):
-        hook = await create(intake, "https://localhost:" + url.rpartition(":")[2])
-        await ping(intake, hook)
-        item = await attempted(intake, hook, 1)
-    assert (item["state"], item["error"]) == ("retrying", "the host's address is not public")
-    assert receiver.seen == []
 
 
 async def test_later_events_of_a_subject_wait_and_other_subjects_do_not(intake: Intake) -> None:
@@ -328,6 +250,28 @@ def _uuid(hook: Mapping[str, Any]) -> UUID:
     return UUID(hook["id"])
 
 
+async def test_an_endpoint_deleted_while_it_is_posted_to_leaves_nothing_and_disturbs_nobody(intake: Intake) -> None:
+    receiver = Peer(hold=asyncio.Event())
+    assert receiver.hold is not None
+    async with serving(receiver) as url, sending(intake, timeout=timedelta(seconds=20)):
+        gone, stays = await create(intake, url), await create(intake, url)
+        await ping(intake, gone)
+
+        async def inside() -> bool:
+            return receiver.now_inside == 1
+
+        await eventually(inside)
+        assert (await intake.http.delete(f"/v1/webhooks/{gone['id']}")).status_code == 200
+        receiver.hold.set()
+        await ping(intake, stays)
+        await all_delivered(intake, stays, 1)
+    async with intake.database.read() as connection:
+        for table in ("line", "delivery"):
+            left = text(f"select count(*) from webhook_{table} where endpoint_id = :id")  # noqa: S608 - own names
+            assert await connection.scalar(left, {"id": _uuid(gone)}) == 0, table
+    assert (await show(intake, stays))["failing_since"] is None
+
+
 async def test_a_dead_endpoint_holds_up_no_other(intake: Intake) -> None:
     quick = Peer()
     async with behaving(say_nothing) as port, serving(quick) as url:
@@ -338,7 +282,6 @@ async def test_a_dead_endpoint_holds_up_no_other(intake: Intake) -> None:
         await feed(intake)
         async with sending(intake, timeout=timedelta(seconds=3)):
             await all_delivered(intake, alive, 12, within=20)
-            assert len(dead) == 9
             one_more = await intake.open(ref="later")
             await feed(intake)
 
@@ -346,6 +289,11 @@ async def test_a_dead_endpoint_holds_up_no_other(intake: Intake) -> None:
                 return any(one_more["id"] in body_of(seen)["subject"] for seen in quick.seen)
 
             await eventually(came, within=2.5)
+
+            async def all_had_their_turn() -> bool:
+                return all([(await show(intake, hook))["failing_since"] for hook in dead])
+
+            await eventually(all_had_their_turn, within=20)
 
 
 async def test_one_endpoint_has_few_places(intake: Intake) -> None:

@@ -1,6 +1,6 @@
 """Webhooks at work in tests: endpoints, the roles that feed and post, and what the log shows."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from ipaddress import ip_network
@@ -24,10 +24,12 @@ def poster(*, timeout: timedelta = TIMEOUT, **given: Any) -> Poster:
 
 
 @asynccontextmanager
-async def sending(intake: Intake, *, lease: timedelta | None = None, **given: Any) -> AsyncGenerator[None]:
-    """A sender at work while inside."""
+async def sending(
+    intake: Intake, *, lease: timedelta | None = None, keys: str = WEBHOOKS_KEY, **given: Any
+) -> AsyncGenerator[None]:
+    """A sender at work while inside, which opens secrets by these keys."""
     async with poster(**given) as posts:
-        sender = Sender(intake.database, Sealer(WEBHOOKS_KEY), posts, lease=lease)
+        sender = Sender(intake.database, Sealer(keys), posts, lease=lease)
         async with running(lambda stop: sender.run(beat=no_beat, stop=stop)):
             yield
 
@@ -58,6 +60,12 @@ async def edit(intake: Intake, hook: dict[str, Any], **body: Any) -> dict[str, A
     answer = await intake.http.patch(f"/v1/webhooks/{hook['id']}", json=body, headers={"if-match": f'"{version}"'})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+async def ping(intake: Intake, hook: Mapping[str, Any]) -> None:
+    """Let a test event be posted."""
+    answer = await intake.http.post(f"/v1/webhooks/{hook['id']}/test")
+    assert answer.status_code == 202, answer.text
 
 
 async def log(intake: Intake, hook: dict[str, Any], **filters: str) -> list[dict[str, Any]]:

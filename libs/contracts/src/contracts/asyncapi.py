@@ -11,7 +11,7 @@ from contracts.examples import example_record
 from contracts.registry import EVENT_TYPES, EventType
 from contracts.topics import TOPICS, Topic
 
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 """Of the contract: the patch part grows with its words, the minor one with types, fields and values, the major one with
 a `.v2`. `python -m contracts release` freezes it."""
 

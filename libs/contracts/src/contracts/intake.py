@@ -170,3 +170,16 @@ class RequesterUpdated(Body, frozen=True):
     language: str = ""
     timezone: str = ""
     agent_id: UUID | None = None
+
+
+@event("webhook.endpoint_disabled", producer="intake", subject="endpoint")
+class WebhookEndpointDisabled(Body, frozen=True):
+    """Nothing more is posted to a webhook's endpoint until it is enabled again, because its receiver takes nothing.
+
+    `failing_since` is the first failure after the last success. `reason`: an event was `not_taken` in all its attempts,
+    or the receiver said that it is `gone` (410).
+    """
+
+    endpoint_id: UUID
+    failing_since: Moment
+    reason: Annotated[str, known("not_taken", "gone")]

@@ -1,7 +1,7 @@
 """One example of each event type of intake."""
 
 from contracts import intake
-from contracts.example_ids import AGENT, EARLIER_TICKET, MESSAGE, NEEDS, NOON, ORGANISATION, REQUESTER, TICKET
+from contracts.example_ids import AGENT, EARLIER_TICKET, ENDPOINT, MESSAGE, NEEDS, NOON, ORGANISATION, REQUESTER, TICKET
 from contracts.registry import Body
 from contracts.words import Change, Source
 
@@ -69,4 +69,5 @@ BODIES: tuple[Body, ...] = (
     ),
     intake.RequesterCreated(requester_id=REQUESTER, organisation_id=ORGANISATION, language="en", agent_id=AGENT),
     intake.RequesterUpdated(requester_id=REQUESTER, fields=("language",), organisation_id=ORGANISATION, agent_id=AGENT),
+    intake.WebhookEndpointDisabled(endpoint_id=ENDPOINT, failing_since=NOON.replace(day=1), reason="not_taken"),
 )

@@ -7,6 +7,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from common.errors import InvalidInput
+from contracts.envelope import subject_of
+from contracts.intake import WebhookEndpointDisabled
 from contracts.registry import EVENT_TYPES
 
 MAX_ENDPOINTS = 20
@@ -79,6 +81,11 @@ class Endpoint:
     failing_since: datetime | None = None
     resume_at: datetime | None = None
 
+    @property
+    def event_subject(self) -> str:
+        """The subject of its events."""
+        return subject_of("endpoint", self.endpoint_id)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EndpointEdit:
@@ -143,12 +150,14 @@ class Verdict:
 
     Attributes:
         next_attempt_at: None where the endpoint is disabled: whoever enables it begins anew.
-        disabled_reason: empty where it stays enabled.
+        disabled_reason: for people; empty where it stays enabled.
+        disabled_code: the same for programs.
         resume_at: no other event is posted to the endpoint before; None where the others need not wait.
     """
 
     next_attempt_at: datetime | None
     disabled_reason: str = ""
+    disabled_code: str = ""
     resume_at: datetime | None = None
 
 
@@ -160,10 +169,11 @@ def judge(attempt: Attempt, *, event: str, now: datetime, chance: float) -> Verd
         chance: from 0 to 1, for the jitter.
     """
     if attempt.status == _GONE:
-        return Verdict(next_attempt_at=None, disabled_reason="the receiver answered 410: it is gone for good")
+        reason = "the receiver answered 410: it is gone for good"
+        return Verdict(next_attempt_at=None, disabled_reason=reason, disabled_code="gone")
     if attempt.number >= MAX_ATTEMPTS:
         reason = f"{event} was not taken in {attempt.number} attempts; the last one met: {attempt.error}"
-        return Verdict(next_attempt_at=None, disabled_reason=reason)
+        return Verdict(next_attempt_at=None, disabled_reason=reason, disabled_code="not_taken")
     asked = min(attempt.retry_after or timedelta(0), LONGEST_RETRY_AFTER)
     wait = _WAITS[attempt.number] * (1 + JITTER * chance)
     slower = now + max(asked, _SLOWER_FOR) if attempt.status in _SLOWER else None
@@ -183,6 +193,20 @@ def edited(endpoint: Endpoint, edit: EndpointEdit, *, now: datetime) -> Endpoint
     if edit.enabled is False and endpoint.disabled_at is None:
         after = disabled(after, "disabled by its client", now=now)
     return endpoint if after == endpoint else replace(after, version=endpoint.version + 1, updated_at=now)
+
+
+def failed(
+    endpoint: Endpoint, verdict: Verdict, *, now: datetime
+) -> tuple[Endpoint, Sequence[WebhookEndpointDisabled]]:
+    """The endpoint after an attempt that failed, and what is told of it: one that is disabled by it is."""
+    since = endpoint.failing_since or now
+    after = replace(endpoint, failing_since=since, resume_at=verdict.resume_at or endpoint.resume_at)
+    if not verdict.disabled_reason or endpoint.disabled_at is not None:
+        return after, ()
+    # The version rises: whoever decided to edit it has not seen this.
+    after = replace(disabled(after, verdict.disabled_reason, now=now), version=endpoint.version + 1, updated_at=now)
+    told = WebhookEndpointDisabled(endpoint_id=endpoint.endpoint_id, failing_since=since, reason=verdict.disabled_code)
+    return after, (told,)
 
 
 def disabled(endpoint: Endpoint, reason: str, *, now: datetime) -> Endpoint:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from common.transaction import Transaction
 from intake.webhooks import queue, store
-from intake.webhooks.domain import Attempt, Endpoint, Verdict, disabled, judge
+from intake.webhooks.domain import Attempt, Verdict, failed, judge
 from intake.webhooks.queue import Claimed
 
 
@@ -38,18 +38,8 @@ async def settle(tx: Transaction, claimed: Claimed, attempt: Attempt, *, chance:
     event = f"event {claimed.event_id} about {claimed.subject}"
     verdict = judge(attempt, event=event, now=tx.now, chance=chance)
     if endpoint is not None:
-        await store.save_endpoint(tx.connection, _failing(endpoint, verdict, tx))
+        after, told = failed(endpoint, verdict, now=tx.now)
+        await store.save_endpoint(tx.connection, after)
+        tx.add_events(endpoint.event_subject, told)
     await queue.save_failed(tx, claimed, status=attempt.status, error=attempt.error, due_at=verdict.next_attempt_at)
     return Settled(attempt=attempt, verdict=verdict)
-
-
-def _failing(endpoint: Endpoint, verdict: Verdict, tx: Transaction) -> Endpoint:
-    after = replace(
-        endpoint,
-        failing_since=endpoint.failing_since or tx.now,
-        resume_at=verdict.resume_at or endpoint.resume_at,
-    )
-    if not verdict.disabled_reason or after.disabled_at is not None:
-        return after
-    # The version rises: whoever decided to edit it has not seen this.
-    return replace(disabled(after, verdict.disabled_reason, now=tx.now), version=after.version + 1, updated_at=tx.now)
