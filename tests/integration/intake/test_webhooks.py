@@ -181,6 +181,8 @@ async def test_a_client_sees_its_own_endpoints_alone_and_operators_all(intake: I
     assert [each["enabled"] for each in (await intake.http.get("/v1/webhooks", headers=mine)).json()["items"]] == [
         False
     ]
+    reason = (await intake.http.get(path, headers=mine)).json()["disabled_reason"]
+    assert reason.startswith("disabled by client:client-"), "its owner sees that somebody else did it"
     assert await status("DELETE", "", mine) == 200
     assert await status("GET", "", mine) == 404
 
@@ -196,12 +198,41 @@ async def test_a_client_sees_its_own_endpoints_alone_and_operators_all(intake: I
         ("https://[64:ff9b::a00:1]/", "not public"),
         ("http://8.8.8.8/", "plain HTTP"),
         ("https://hooks.example.com:99999/", "malformed"),
+        ("https://hooks.example.com:0/", "port is 0"),
+        ("https://user:word@hooks.example.com/", "without a user"),
+        ("https://[::ffff:7f00:1]:8443/", "not public"),
+        ("https://[::127.0.0.1]/", "not public"),
+        ("https://[fe80::1%25eth0]/", "not public"),
+        ("https://[::1/", "malformed"),
+        (f"https://{'a' * 64}.example.com/", "malformed"),
     ],
 )
 async def test_urls_that_lead_nowhere_public_are_refused_at_once(intake: Intake, url: str, fault: str) -> None:
     answer = await intake.http.post("/v1/webhooks", json={"url": url})
     assert (answer.status_code, answer.json()["code"]) == (400, "url_not_allowed")
     assert fault in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://hooks.example.com/", "https://", "https://b\u00fccher.example/", f"https://example.com/{'a' * 2000}", ""],
+)
+async def test_what_is_no_url_in_ascii_of_a_usual_length_is_refused_by_its_form(intake: Intake, url: str) -> None:
+    answer = await intake.http.post("/v1/webhooks", json={"url": url})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/url")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://xn--bcher-kva.example:8443/hook?a=b#c",
+        "https://HOOKS.example.com./",
+        f"https://example.com/{'a' * 1_970}",
+        "https://[2606:4700:4700::1111]:8443/hook",
+    ],
+)
+async def test_odd_urls_that_may_be_called_are_taken_as_they_are(intake: Intake, url: str) -> None:
+    assert (await create(intake, url))["url"] == url
 
 
 async def test_unknown_types_and_too_many_endpoints_are_refused(intake: Intake) -> None:
@@ -322,14 +353,16 @@ async def test_a_deleted_endpoint_leaves_nothing_behind(intake: Intake) -> None:
 
 
 async def test_old_deliveries_go_and_retired_secrets_too(intake: Intake) -> None:
-    hook = await create(intake, "https://hooks.example.com/")
-    await intake.http.post(f"/v1/webhooks/{hook['id']}/rotate", json={})
-    await intake.open()
-    await feed(intake)
-    intake.clock.move(timedelta(days=13))
-    await intake.open()
-    await feed(intake)
-    assert len(await log(intake, hook)) == 5
+    async with serving(Peer()) as url, sending(intake):
+        hook = await create(intake, url)
+        await intake.http.post(f"/v1/webhooks/{hook['id']}/rotate", json={})
+        await intake.open()
+        await feed(intake)
+        await all_delivered(intake, hook, 3)
+        intake.clock.move(timedelta(days=13))
+        await intake.open()
+        await feed(intake)
+        await all_delivered(intake, hook, 5)
     intake.clock.move(timedelta(days=2))
     [prune] = [work for work in intake.service.periodic if work.name == "prune-webhooks"]
     async with intake.database.begin(Origin(actor="service:intake")) as tx:

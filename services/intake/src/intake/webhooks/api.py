@@ -88,6 +88,14 @@ def housed_commands(house: House) -> APIRouter:
         """Post an event that says no more than that it came; the log shows what became of it."""
         return DeliveryShown.of(await usecases.ping(tx, house, endpoint_id, client_id=_writes(client)))
 
+    @router.post("/{endpoint_id}/replay", status_code=202, dependencies=[WRITE])
+    async def replay_webhook(
+        endpoint_id: UUID, command: ReplayBody, tx: CurrentTransaction, client: CurrentClient
+    ) -> EndpointShown:
+        """Post intake's own events again from a time on, in their order and with their ids, and then go on."""
+        endpoint = await usecases.replay(tx, house, endpoint_id, client_id=_writes(client), since=command.since)
+        return EndpointShown.of(endpoint, await usecases.list_keys(tx, endpoint_id))
+
     return router
 
 
@@ -95,15 +103,6 @@ def housed_commands(house: House) -> APIRouter:
 async def delete_webhook(endpoint_id: UUID, tx: CurrentTransaction, client: CurrentClient) -> EndpointShown:
     """Delete an endpoint with its log and all that waits for it; shows it as it was."""
     return EndpointShown.of(await usecases.delete_endpoint(tx, endpoint_id, client_id=_writes(client)), [])
-
-
-@commands.post("/{endpoint_id}/replay", status_code=202, dependencies=[WRITE])
-async def replay_webhook(
-    endpoint_id: UUID, command: ReplayBody, tx: CurrentTransaction, client: CurrentClient
-) -> EndpointShown:
-    """Post intake's own events again from a time on, in their order and with their ids, and then go on."""
-    endpoint = await usecases.replay(tx, endpoint_id, client_id=_writes(client), since=command.since)
-    return EndpointShown.of(endpoint, await usecases.list_keys(tx, endpoint_id))
 
 
 @commands.post("/{endpoint_id}/deliveries/{event_id}/redeliver", status_code=202, dependencies=[WRITE])

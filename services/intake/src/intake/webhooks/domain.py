@@ -180,8 +180,12 @@ def judge(attempt: Attempt, *, event: str, now: datetime, chance: float) -> Verd
     return Verdict(next_attempt_at=now + max(asked, wait), resume_at=slower)
 
 
-def edited(endpoint: Endpoint, edit: EndpointEdit, *, now: datetime) -> Endpoint:
-    """The endpoint with what was asked for; enabling one that is disabled forgets why it was."""
+def edited(endpoint: Endpoint, edit: EndpointEdit, *, by: str, now: datetime) -> Endpoint:
+    """The endpoint with what was asked for; enabling one that is disabled forgets why it was.
+
+    Args:
+        by: who asks, as in `Origin.actor`: an operator may disable what is another's.
+    """
     after = replace(
         endpoint,
         url=endpoint.url if edit.url is None else edit.url,
@@ -191,7 +195,7 @@ def edited(endpoint: Endpoint, edit: EndpointEdit, *, now: datetime) -> Endpoint
     if edit.enabled and endpoint.disabled_at is not None:
         after = replace(after, disabled_at=None, disabled_reason="", failing_since=None, resume_at=None)
     if edit.enabled is False and endpoint.disabled_at is None:
-        after = disabled(after, "disabled by its client", now=now)
+        after = disabled(after, f"disabled by {by}", now=now)
     return endpoint if after == endpoint else replace(after, version=endpoint.version + 1, updated_at=now)
 
 

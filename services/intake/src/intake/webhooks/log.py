@@ -21,10 +21,14 @@ _STATES = {
     DeliveryState.RETRYING: "and state = 'pending' and attempts > 0",
     DeliveryState.DELIVERED: "and state = 'delivered'",
 }
+# Of ours, what an endpoint still waits for stays: its feed has passed it, and would not come back for it.
 _PRUNE = text(
     """
     delete from webhook_delivery where (endpoint_id, event_id) in (
-      select endpoint_id, event_id from webhook_delivery where created_at < :before
+      select endpoint_id, event_id from webhook_delivery d where created_at < :before and (
+        state = 'delivered' or source <> :own
+        or not exists (select from webhook_endpoint e where e.endpoint_id = d.endpoint_id)
+      )
       order by created_at limit :limit for update skip locked
     )
     """
@@ -90,10 +94,10 @@ async def find_delivery(connection: AsyncConnection, endpoint_id: UUID, event_id
     return None if row is None else _delivery(row)
 
 
-async def prune(tx: Transaction, *, before: datetime, limit: int) -> int:
-    """Delete deliveries that were put into their lines before that time, and lines of nobody; returns how many went."""
+async def prune(tx: Transaction, *, own_source: str, before: datetime, limit: int) -> None:
+    """Delete what was put into its line before that time, but for own events that wait still; and lines of nobody."""
     await tx.connection.execute(_PRUNE_LINES)
-    return (await tx.connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount
+    await tx.connection.execute(_PRUNE, {"own": own_source, "before": before, "limit": limit})
 
 
 async def get_totals(connection: AsyncConnection) -> Totals:

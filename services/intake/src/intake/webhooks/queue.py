@@ -163,6 +163,14 @@ _PUT_BACK = text(
 )
 _DUE_NOW = text("update webhook_line set due_at = :now where endpoint_id = :endpoint_id and subject = :subject")
 _SUBJECT_OF = text("select subject from webhook_delivery where endpoint_id = :endpoint_id and event_id = :event_id")
+_LOCK_ALL_LINES = text("select 1 from webhook_line where endpoint_id = :endpoint_id order by subject for update")
+_TAKE_OUT = text(
+    """
+    delete from webhook_delivery d using event e
+    where d.endpoint_id = :endpoint_id and d.state = 'pending' and d.source = :own
+      and e.subject = d.subject and e.seq = d.seq and e.id > :behind
+    """
+)
 _DELETE_LINES = text(
     """
     delete from webhook_line where (endpoint_id, subject) in (
@@ -343,8 +351,14 @@ async def put_back(tx: Transaction, endpoint_id: UUID, event_id: UUID) -> bool:
     return True
 
 
+async def take_out(tx: Transaction, endpoint_id: UUID, *, own_source: str, behind: int) -> None:
+    """Take out of the lines of a locked endpoint what waits of our own events and lies behind a position."""
+    await tx.connection.execute(_LOCK_ALL_LINES, {"endpoint_id": endpoint_id})
+    await tx.connection.execute(_TAKE_OUT, {"endpoint_id": endpoint_id, "own": own_source, "behind": behind})
+
+
 async def delete_lines(tx: Transaction, endpoint_id: UUID) -> None:
-    """Delete everything that waits for a locked endpoint, and its log."""
+    """Delete everything that waits for an endpoint that is locked or gone, and its log."""
     await tx.connection.execute(_DELETE_LINES, {"endpoint_id": endpoint_id})
     await tx.connection.execute(_DELETE_DELIVERIES, {"endpoint_id": endpoint_id})
 

@@ -132,11 +132,17 @@ async def save_sealed(connection: AsyncConnection, key_id: UUID, sealed: bytes) 
     await connection.execute(update(webhook_key).where(webhook_key.c.key_id == key_id).values(sealed=sealed))
 
 
-async def set_back(connection: AsyncConnection, endpoint_id: UUID, *, position: int) -> None:
-    """Let an endpoint be fed again from behind a position; one that is fed from further back stays so."""
+async def set_back(connection: AsyncConnection, endpoint_id: UUID, *, position: int) -> int:
+    """Let a locked endpoint be fed again from behind a position; one that is fed from further back stays so.
+
+    Returns:
+        Behind which position it is fed.
+    """
     feed = webhook_feed.c
-    behind = func.least(feed.position, position)
-    await connection.execute(update(webhook_feed).where(feed.endpoint_id == endpoint_id).values(position=behind))
+    earlier = update(webhook_feed).values(position=func.least(feed.position, position))
+    return (
+        await connection.execute(earlier.where(feed.endpoint_id == endpoint_id).returning(feed.position))
+    ).scalar_one()
 
 
 async def find_position(connection: AsyncConnection, *, since: datetime) -> int:

@@ -10,7 +10,7 @@ from intake.webhooks.usecases import House, prune, reseal
 
 def list_periodic(house: House) -> Sequence[Periodic]:
     """Old deliveries go; secrets follow the key that seals."""
-    pruning = Periodic(name="prune-webhooks", every=timedelta(minutes=1), run=partial(prune, keep=house.keep))
+    pruning = Periodic(name="prune-webhooks", every=timedelta(minutes=1), run=partial(prune, house=house))
     if house.sealer is None:
         return (pruning,)
     resealing = Periodic(

@@ -1,5 +1,6 @@
 """What the service can do with webhooks. Attempts are settled in `settling`."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,8 +27,9 @@ from intake.webhooks.domain import (
     check_types,
     edited,
 )
-from intake.webhooks.keys import Sealer, SigningKey
+from intake.webhooks.keys import Sealed, Sealer, SigningKey
 
+_log = logging.getLogger(__name__)
 PING = "support.webhook.ping.v1"
 """The type of the event that tests an endpoint. It is posted only, so it is none of the contract's."""
 _REPLAY_MARGIN = timedelta(minutes=1)
@@ -124,7 +126,7 @@ async def edit_endpoint(
     before = await store.lock_endpoint(tx.connection, endpoint_id, client_id=client_id)
     if before.version != expected_version:
         raise StaleVersion(f"the endpoint is at version {before.version}, not {expected_version}")
-    after = edited(before, edit, now=tx.now)
+    after = edited(before, edit, by=tx.origin.actor, now=tx.now)
     await store.save_endpoint(tx.connection, after)
     if before.disabled_at is not None and after.disabled_at is None:
         await queue.begin_anew(tx, endpoint_id)
@@ -138,8 +140,8 @@ async def delete_endpoint(tx: Transaction, endpoint_id: UUID, *, client_id: str 
         NotFound: there is none.
     """
     endpoint = await store.lock_endpoint(tx.connection, endpoint_id, client_id=client_id)
-    await queue.delete_lines(tx, endpoint_id)
     await store.delete_endpoint(tx.connection, endpoint_id)
+    await queue.delete_lines(tx, endpoint_id)
     return endpoint
 
 
@@ -222,8 +224,13 @@ async def redeliver(tx: Transaction, endpoint_id: UUID, event_id: UUID, *, clien
     return await _get_delivery(tx, endpoint_id, event_id)
 
 
-async def replay(tx: Transaction, endpoint_id: UUID, *, client_id: str | None, since: datetime) -> Endpoint:
+async def replay(
+    tx: Transaction, house: House, endpoint_id: UUID, *, client_id: str | None, since: datetime
+) -> Endpoint:
     """Let our own events be posted again from that time on, in their order, and then go on.
+
+    What waits of them is taken out of the lines and comes back with the rest: else a later one that waits could go
+    before an earlier one that the feed has put behind it.
 
     Raises:
         NotFound: there is none of that id, or it is another client's.
@@ -235,7 +242,8 @@ async def replay(tx: Transaction, endpoint_id: UUID, *, client_id: str | None, s
     # From year 1 there is no minute back.
     start = max(since, datetime.min.replace(tzinfo=since.tzinfo) + _REPLAY_MARGIN) - _REPLAY_MARGIN
     position = await store.find_position(tx.connection, since=start)
-    await store.set_back(tx.connection, endpoint_id, position=position)
+    fed_to = await store.set_back(tx.connection, endpoint_id, position=position)
+    await queue.take_out(tx, endpoint_id, own_source=house.source, behind=fed_to)
     return endpoint
 
 
@@ -274,20 +282,23 @@ def letter_of(event: Event) -> Letter:
     )
 
 
-async def prune(tx: Transaction, *, keep: timedelta) -> None:
+async def prune(tx: Transaction, house: House) -> None:
     """Forget deliveries that are older than we keep them, and keys that sign no more."""
-    await log.prune(tx, before=tx.now - keep, limit=_PRUNE_AT_ONCE)
+    await log.prune(tx, own_source=house.source, before=tx.now - house.keep, limit=_PRUNE_AT_ONCE)
     await store.delete_retired_keys(tx.connection, now=tx.now)
 
 
 async def reseal(tx: Transaction, *, sealer: Sealer) -> None:
     """Put every secret under the first of our keys, so that a former one can go.
 
-    Raises:
-        Sealed: none of our keys opens one of them.
+    One that none of our keys opens holds up no other, or all would be lost when the former key goes.
     """
     for key_id, sealed in await store.list_sealed(tx.connection):
-        anew = sealer.resealed(sealed)
+        try:
+            anew = sealer.resealed(sealed)
+        except Sealed as lost:
+            _log.error("key %s of a webhook: %s", key_id, lost)
+            continue
         if anew is not None:
             await store.save_sealed(tx.connection, key_id, anew)
 
