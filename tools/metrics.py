@@ -40,6 +40,8 @@ _LABELS = {
     "frontline_timers_failed": "kind",
     "frontline_timers_fired": "kind",
     "frontline_timers_lateness_seconds": "kind",
+    "frontline_webhooks_attempts": "outcome",
+    "frontline_webhooks_endpoints": "state",
 }
 """What an instrument does not know of itself."""
 _HEAD = """\
