@@ -37,6 +37,7 @@ ALL_SCOPES = [
     "feedback:read",
     "feedback:write",
     "events:read",
+    "webhooks:write",
     "ops:read",
     "ops:write",
     "act-as",
