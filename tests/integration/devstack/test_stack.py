@@ -82,8 +82,9 @@ def test_the_printed_request_opens_a_ticket_that_is_owned_within_a_second(comman
 
 
 def test_secrets_are_readable_by_their_owner_only(command: Command) -> None:
-    for name in ("state.json", "processes.json", "development-key", "api-clients.json", "postgres-password"):
-        assert (command.folder / name).stat().st_mode & 0o077 == 0, name
+    secrets = ("development-key", "api-clients.json", "postgres-password", "webhooks-key")
+    for name in ("state.json", "processes.json", *secrets):
+        assert (command.folder / name).stat().st_mode & 0o777 == 0o600, name
 
 
 def test_a_second_start_says_so_and_prints_the_same(command: Command) -> None:

@@ -29,6 +29,7 @@ class StackFolder:
         self.processes = self.root / "processes.json"
         self.clients = self.root / "api-clients.json"
         self.development_key = self.root / "development-key"
+        self.webhooks_key = self.root / "webhooks-key"
         self.directory_made = self.root / "directory-made"
         self.kafka = self.root / "kafka"
         self._identity = self.root / "identity"

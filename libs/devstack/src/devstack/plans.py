@@ -32,6 +32,8 @@ CALLERS = {
 }
 """The services that call the others' APIs, and what they may do there."""
 INSTALLATION = "local"
+LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
+"""Where webhooks may go beside the public internet, so that a receiver on this machine can be tried."""
 
 
 def choose_services(known: State | None) -> dict[str, ServiceState]:
@@ -91,6 +93,11 @@ def _plans(
             "FRONTLINE_PEERS_INTAKE_URL": state.api_url("intake"),
             "FRONTLINE_PEERS_ROUTING_URL": state.api_url("routing"),
             "FRONTLINE_PEERS_KEY_FILE": str(folder.key_of(service)),
+        }
+    if service == "intake":
+        settings |= {
+            "FRONTLINE_INTAKE_WEBHOOKS_KEY_FILE": str(folder.webhooks_key),
+            "FRONTLINE_INTAKE_WEBHOOKS_ALLOWED_NETWORKS": LOOPBACK_NETWORKS,
         }
     if service == "feedback":
         settings["FRONTLINE_FEEDBACK_PUBLIC_URL"] = state.api_url(service)

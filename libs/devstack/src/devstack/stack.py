@@ -1,5 +1,7 @@
 """Bringing a whole stack up and down: servers, databases, topics, services."""
 
+import base64
+import secrets
 import shutil
 import sys
 import time
@@ -190,6 +192,8 @@ class Stack:
         self._ensure_key("development", self.folder.development_key, sorted(SCOPES))
         for service, scopes in CALLERS.items():
             self._ensure_key(service, self.folder.key_of(service), scopes)
+        if not self.folder.webhooks_key.exists():
+            write_whole(self.folder.webhooks_key, base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n")
 
     def _ensure_key(self, client_id: str, place: Path, scopes: Sequence[str]) -> None:
         from common.web.clients import create_key, list_clients, revoke_key
