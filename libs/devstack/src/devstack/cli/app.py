@@ -14,6 +14,7 @@ from devstack.cli.operations import operations
 from devstack.cli.poison import poison
 from devstack.cli.tail import tail
 from devstack.cli.tickets import tickets
+from devstack.cli.webhooks import webhooks
 
 app = typer.Typer(
     help="Frontline: the local stack, tickets, agents and operations.",
@@ -26,6 +27,7 @@ for command in (stack.up, stack.down, stack.status, stack.logs, tail, demo):
 app.add_typer(keys, name="keys")
 app.add_typer(tickets, name="ticket")
 app.add_typer(agents, name="agent")
+app.add_typer(webhooks, name="webhooks")
 for repair in (repairs.export, repairs.resync, repairs.replay, repairs.rebuild, repairs.asked):
     operations.command()(repair)
 operations.add_typer(poison, name="poison")
