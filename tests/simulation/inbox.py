@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 from uuid import UUID
 
 from common.backbone.consumer import Handler, caused_by
-from common.backbone.protocols import Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
+from common.backbone.protocols import Broken, Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
 from common.clock import Clock
 from common.transaction import Transaction
 from contracts.envelope import Event
@@ -82,7 +82,7 @@ class MemoryInbox:
         return not self._database.away
 
     async def claim(
-        self, places: Mapping[Place, int], *, lost: Collection[Place], owner: str, bootstrap: bool
+        self, places: Mapping[Place, int], *, lost: Mapping[Place, int], owner: str, bootstrap: bool
     ) -> dict[Place, Claim]:
         """See `InboxStore.claim`."""
         claims: dict[Place, Claim] = {}
@@ -94,7 +94,7 @@ class MemoryInbox:
                 row: Offset | None = self._database.get(work, ("offset", place))
                 if row is None:
                     row = Offset(next_offset=places[place], epoch=1, bootstrap=bootstrap)
-                elif place in lost:
+                elif row.epoch == lost.get(place):
                     self._note_move(work, place, row.next_offset, places[place], lost=True)
                     row = replace(row, next_offset=places[place], epoch=row.epoch + 2)
                 else:
@@ -168,10 +168,16 @@ class MemoryInbox:
         for record, error in records:
             self._database.write(_work(tx), ("poison", record.place, record.offset), error)
 
-    async def count_lately_parked(self, tx: Transaction) -> int:
+    async def find_given_up(self, tx: Transaction, records: Sequence[Broken]) -> set[tuple[Place, int]]:
+        """See `InboxStore.find_given_up`."""
+        await self._travel(tx)
+        return set()
+
+    async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:
         """See `InboxStore.count_lately_parked`."""
         await self._travel(tx)
-        return sum(row.parked_at > tx.now - _LATELY for _, row in self._database.scan(_work(tx), "parked"))
+        rows = [row for _, row in self._database.scan(_work(tx), "parked") if row.reason in reasons]
+        return sum(row.parked_at > tx.now - _LATELY for row in rows)
 
     async def claim_due(self, tx: Transaction) -> Due | None:
         """See `InboxStore.claim_due`."""

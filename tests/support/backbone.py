@@ -178,6 +178,17 @@ class Inbox:
         return {row.subject: row.reason for row in rows}
 
 
+async def make_effects(database: Database) -> None:
+    """The table that `Inbox.apply` writes."""
+    async with database.begin(ORIGIN) as tx:
+        await tx.connection.execute(
+            text(
+                "create table effect"
+                " (position bigint generated always as identity, subject text, seq bigint, event_id uuid)"
+            )
+        )
+
+
 @asynccontextmanager
 async def inbox(servers: Servers, url: str, prefix: str, *, clock: Clock | None = None) -> AsyncGenerator[Inbox]:
     """A fresh consuming service and the topic that it reads."""
@@ -185,13 +196,7 @@ async def inbox(servers: Servers, url: str, prefix: str, *, clock: Clock | None 
     topic = topic_name("intake", prefix)
     await create_topics(kafka, [topic])
     async with migrated(url, clock=clock) as database:
-        async with database.begin(ORIGIN) as tx:
-            await tx.connection.execute(
-                text(
-                    "create table effect"
-                    " (position bigint generated always as identity, subject text, seq bigint, event_id uuid)"
-                )
-            )
+        await make_effects(database)
         yield Inbox(database=database, kafka=kafka, topic=topic)
 
 

@@ -79,7 +79,7 @@ async def test_a_replaced_owner_is_fenced_and_writes_nothing(
         place = Place(service.topic, 0)
         applier = applier_of(service)
         items = deliveries(service.topic, [new_id(), new_id()])
-        claim = partial(applier.store.claim, {place: 0}, lost=(), bootstrap=False)
+        claim = partial(applier.store.claim, {place: 0}, lost={}, bootstrap=False)
         zombies_claims = await claim(owner="zombie")
         owners_claims = await claim(owner="owner")
         with pytest.raises(Fenced):
@@ -101,7 +101,7 @@ async def test_of_many_who_apply_the_same_batch_under_one_claim_one_wins(
         applier = applier_of(service)
         items = deliveries(service.topic, [new_id() for _ in range(20)])
         claims: dict[Place, Claim] = await applier.store.claim(
-            {Place(service.topic, 0): 0}, lost=(), owner="o", bootstrap=False
+            {Place(service.topic, 0): 0}, lost={}, owner="o", bootstrap=False
         )
         outcomes = await asyncio.gather(*(applier.apply(items, claims, {}) for _ in range(8)), return_exceptions=True)
         assert sum(outcome is None for outcome in outcomes) == 1

@@ -141,7 +141,7 @@ async def test_discarding_needs_a_reason_keeps_the_event_and_lets_the_rest_go_on
 
 async def discard(service: Inbox, stream: dict[str, str], *, reason: str) -> int:
     async with service.database.begin(ORIGIN) as tx:
-        return await discard_parked(tx, **stream, actor="client:ops", reason=reason)
+        return await discard_parked(tx, **stream, actor="client:ops", reason=reason, first_seq=1)
 
 
 async def test_a_gap_stays_parked_until_an_operator_says_the_events_are_lost(

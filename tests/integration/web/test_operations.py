@@ -64,7 +64,9 @@ async def test_redrive_and_discard_are_kept_with_who_and_why(notes: Notes) -> No
     assert redriven.json() == {"source": "intake", "subject": SUBJECT, "action": "redrive", "events": 2}
     check_problem(await notes.http.post(f"{PATH}/discard", json={}, headers=ops), 400, "invalid_input")
     check_problem(await notes.http.post(f"{PATH}/discard", json={"reason": "  "}, headers=ops), 400, "invalid_input")
-    discarded = await notes.http.post(f"{PATH}/discard", json={"reason": "test data", "count": 9}, headers=ops)
+    late = {"reason": "test data", "first_seq": 9}
+    check_problem(await notes.http.post(f"{PATH}/discard", json=late, headers=ops), 409, "changed_meanwhile")
+    discarded = await notes.http.post(f"{PATH}/discard", json=late | {"first_seq": 1, "count": 9}, headers=ops)
     assert discarded.json()["events"] == 2
     check_problem(await notes.http.post(f"{PATH}/redrive", json={}, headers=ops), 404, "not_found")
     async with notes.database.read() as connection:

@@ -22,6 +22,8 @@ _SLICE_STREAMS = 50
 """PostgreSQL keeps 64 subtransactions of a session in shared memory; more make every snapshot slower for everybody."""
 _BREAKER_STREAMS = 20
 _BREAKER_SHARE = 0.05
+_OF_RELEASES = ("failed", "undecodable")
+"""Reasons for which a release is to blame if they come in numbers: ours, or a producer's."""
 _BREAKER_LEAST = 5
 """Below this many, the share of a small batch says nothing."""
 
@@ -74,8 +76,11 @@ class Applier:
             parked = await self.store.lock_parked(tx, streams)
             # A statement of its own: it must see what a redrive committed while we waited for its lock.
             cursors = await self.store.list_cursors(tx, streams)
+            given_up = await self._find_given_up(tx, items)
             late_starters = {place for place, claim in claims.items() if claim.bootstrap}
-            plan = plan_batch(items, parked=parked, cursors=cursors, late_starters=late_starters)
+            wanted = [item for item in items if (item.record.place, item.record.offset) not in given_up]
+            plan = plan_batch(wanted, parked=parked, cursors=cursors, late_starters=late_starters)
+            plan.duplicates += len(items) - len(wanted)
             topic = items[0].record.place.topic
             with tracing.processing(topic, [delivery.event for delivery in plan.deliveries]) as events:
                 if slice_of:
@@ -106,6 +111,11 @@ class Applier:
             if not await self.store.move_offsets(tx, moves):
                 raise Fenced
 
+    async def _find_given_up(self, tx: Transaction, items: Sequence[Item]) -> set[tuple[Place, int]]:
+        """What was discarded is no news when it is read again. Events that can be read are told by their numbers."""
+        broken = [item for item in items if isinstance(item, Broken) and item.stream is not None]
+        return await self.store.find_given_up(tx, broken) if broken else set()
+
     async def _run_each(self, tx: Transaction, plan: Plan, events: Sequence[Event]) -> None:
         """Apply stream by stream; the plan is changed where one fails."""
         streams: dict[Stream, list[tuple[Delivery, Event]]] = {}
@@ -122,8 +132,9 @@ class Applier:
                 _give_up(plan, stream, [delivery for delivery, _ in pairs], error)
 
     async def _keep(self, tx: Transaction, plan: Plan, batch_streams: int) -> None:
-        if plan.parkings:
-            await self._check_breaker(tx, len(plan.parkings), batch_streams)
+        failing = sum(parking.reason in _OF_RELEASES for parking in plan.parkings)
+        if failing:
+            await self._check_breaker(tx, failing, batch_streams)
         if plan.kept:
             await self.store.park(tx, plan.parkings, plan.kept)
         if plan.poison:
@@ -132,9 +143,11 @@ class Applier:
     async def _check_breaker(self, tx: Transaction, failing: int, batch_streams: int) -> None:
         """By the minute and by the batch, each against its own limit.
 
-        Counted in the database, so that a process which is started again and again does not park the estate.
+        Gaps and forks do not count: no release mends what a topic has lost, and stopping would only keep the rest from
+        being applied. Counted in the database, so that a process which is started again and again does not park the
+        estate.
         """
-        lately = failing + await self.store.count_lately_parked(tx)
+        lately = failing + await self.store.count_lately_parked(tx, _OF_RELEASES)
         if lately >= _BREAKER_STREAMS:
             raise BreakerTripped(f"{lately} subjects would be parked within a minute, the limit is {_BREAKER_STREAMS}")
         limit = max(_BREAKER_LEAST, int(batch_streams * _BREAKER_SHARE))

@@ -139,8 +139,8 @@ class Consumer:
         self._claims: dict[Place, Claim] = {}
         self._dealt = -1
         """Number of the assignment that the claims belong to."""
-        self._lost: set[Place] = set()
-        """Partitions whose offset the log no longer has."""
+        self._lost: dict[Place, int] = {}
+        """Partitions whose offset the log no longer has, with the epoch of the claim that it belongs to."""
         self._poll_failures = 0
         self._hinted: dict[Place, int] = {}
         self._limit: asyncio.Timeout | None = None
@@ -165,12 +165,12 @@ class Consumer:
         while not self._stop.is_set():
             self._beat()
             await self._claim()
+            await self._check_claims()
             if not batch.items:
                 batch = await self._fetch()
             if batch.items:
                 batch = await self._work(batch)
             else:
-                await self._check_claims()
                 await self._check_progress()
             await self._hint()
         await self._hint(at_once=True)
@@ -192,7 +192,7 @@ class Consumer:
             bounds = await self._log.find_bounds(missing)
             claims = await self._applier.store.claim(
                 {place: bounds[place][0] for place in missing},
-                lost=self._lost & set(missing),
+                lost={place: epoch for place, epoch in self._lost.items() if place in missing},
                 owner=self._owner,
                 bootstrap=self._bootstrap,
             )
@@ -200,10 +200,9 @@ class Consumer:
             await self._wait_out(absent, 1)
             return
         for place, claim in claims.items():
-            if place in self._lost:
+            if self._lost.pop(place, None) is not None and claim.next_offset == bounds[place][0]:
                 _log.error("offset lost, began anew at %d", claim.next_offset, extra={"place": place})
             self._log.seek(place, claim.next_offset)
-        self._lost -= claims.keys()
         self._claims.update(claims)
         metrics.claims.add(len(claims))
 
@@ -213,7 +212,7 @@ class Consumer:
             polled = await self._log.poll(_MAX_RECORDS)
         except OffsetLost as lost:
             # Their claims last until the batch in hand is applied: it may hold what the log has dropped since.
-            self._lost |= lost.places
+            self._lost.update((place, self._claims[place].epoch) for place in lost.places if place in self._claims)
             return Batch()
         except Unavailable as absent:
             self._poll_failures += 1
@@ -334,7 +333,8 @@ class Consumer:
         return answering
 
     async def _check_claims(self) -> None:
-        """Where nothing comes, nothing fences: a partition that was set back by a replay would wait for news."""
+        """Where nothing comes, nothing fences: a partition that was set back by a replay would wait for news of its
+        own, however busy the others are."""
         now = self._monotonic()
         if now - self._confirmed_at < _CONFIRM_S or not self._claims:
             return

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from common.answering import is_answering
 from common.backbone.decoding import pack_headers
 from common.backbone.parking import list_events, remove_events
-from common.backbone.protocols import Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
+from common.backbone.protocols import Broken, Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
 from common.clock import Clock
 from common.database import Database, foreign_errors
 from common.outbox import flush_events
@@ -33,7 +33,10 @@ _CLAIM = text(
     """
 )
 _RESET = text(
-    "update consumer_offset set next_offset = :first, epoch = epoch + 1 where topic = :topic and partition = :partition"
+    """
+    update consumer_offset set next_offset = :first, epoch = epoch + 1
+    where topic = :topic and partition = :partition and epoch = :epoch
+    """
 )
 _MOVE = Statement(
     """
@@ -67,6 +70,16 @@ _CURSORS = Statement(
     select c.source, c.subject, c.last_seq, c.last_event_id
     from unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
     join subject_cursor c on c.source = g.source and c.subject = g.subject
+    """
+)
+_GIVEN_UP = text(
+    """
+    select distinct g.topic, g.partition, g.position from unnest(
+      cast(:topics as text[]), cast(:partitions as int[]), cast(:positions as bigint[]), cast(:sources as text[]),
+      cast(:subjects as text[]), cast(:headers as bytea[]), cast(:payloads as bytea[])
+    ) as g (topic, partition, position, source, subject, headers, payload)
+    join parking_action a on a.action = 'discard' and a.source = g.source and a.subject = g.subject
+      and a.headers = g.headers and a.payload is not distinct from g.payload
     """
 )
 _SAVE_CURSORS = Statement(
@@ -106,12 +119,19 @@ _POISON = text(
     select g.*, :now from unnest(
       cast(:topics as text[]), cast(:partitions as int[]), cast(:positions as bigint[]), cast(:keys as bytea[]),
       cast(:headers as bytea[]), cast(:payloads as bytea[]), cast(:errors as text[])
-    ) as g
+    ) as g (topic, partition, position, key, headers, payload, error)
+    where not exists (
+      select 1 from parking_action a
+      where a.action = 'discard_poison' and a.source = g.topic and a.subject = g.partition || '/' || g.position
+    )
     on conflict do nothing
     """
 )
 _LATELY_PARKED = text(
-    f"select count(*) from parked_subject where parked_at > cast(:now as timestamptz) - interval '{_LATELY}'"  # noqa: S608 - a constant of ours
+    f"""
+    select count(*) from parked_subject
+    where parked_at > cast(:now as timestamptz) - interval '{_LATELY}' and reason = any(:reasons)
+    """  # noqa: S608 - a constant of ours
 )
 _DUE = text(
     """
@@ -163,12 +183,12 @@ class PostgresInbox:
         return await is_answering(self._database)
 
     async def claim(
-        self, places: Mapping[Place, int], *, lost: Collection[Place], owner: str, bootstrap: bool
+        self, places: Mapping[Place, int], *, lost: Mapping[Place, int], owner: str, bootstrap: bool
     ) -> dict[Place, Claim]:
         """See `InboxStore.claim`."""
         async with self.begin() as tx:
-            for place in sorted(lost):
-                await tx.connection.execute(_RESET, {**place._asdict(), "first": places[place]})
+            for place, epoch in sorted(lost.items()):
+                await tx.connection.execute(_RESET, {**place._asdict(), "first": places[place], "epoch": epoch})
             rows = await tx.connection.execute(
                 _CLAIM,
                 {
@@ -211,6 +231,15 @@ class PostgresInbox:
         rows = await _CURSORS.fetch(tx.connection, _columns(streams))
         return {(source, subject): Cursor(seq, event_id) for source, subject, seq, event_id in rows}
 
+    async def find_given_up(self, tx: Transaction, records: Sequence[Broken]) -> set[tuple[Place, int]]:
+        """See `InboxStore.find_given_up`. The same bytes are the same record, wherever they stand."""
+        columns = {
+            **_record_columns([broken.record for broken in records]),
+            **_columns([broken.stream for broken in records if broken.stream]),
+        }
+        rows = await tx.connection.execute(_GIVEN_UP, columns)
+        return {(Place(topic, partition), position) for topic, partition, position in rows}
+
     async def save_cursors(self, tx: Transaction, cursors: Mapping[Stream, Cursor]) -> None:
         """See `InboxStore.save_cursors`. In the order of the keys, for redrives and consumers meet here."""
         if cursors:
@@ -249,9 +278,10 @@ class PostgresInbox:
             },
         )
 
-    async def count_lately_parked(self, tx: Transaction) -> int:
+    async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:
         """See `InboxStore.count_lately_parked`."""
-        found: int = (await tx.connection.execute(_LATELY_PARKED, {"now": tx.now})).scalar_one()
+        values = {"now": tx.now, "reasons": list(reasons)}
+        found: int = (await tx.connection.execute(_LATELY_PARKED, values)).scalar_one()
         return found
 
     async def claim_due(self, tx: Transaction) -> Due | None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.backbone.decoding import decode_record, pack_headers
-from common.backbone.parking import ParkedEvent, lock_parked, note_action, retry_parked
+from common.backbone.parking import ParkedEvent, lock_parked, note_events, retry_parked
 from common.backbone.protocols import Delivery, Record, Stream
 from common.errors import Conflict, NotFound
 from common.transaction import Transaction
@@ -109,9 +109,8 @@ async def add_missing(
             wanted.setdefault(seq, record)
     if wanted:
         await _keep(tx, names, wanted)
-        for seq, record in sorted(wanted.items()):
-            event = ParkedEvent(seq=seq, record=record)
-            await note_action(tx, names, "resync", actor=actor, reason=reason, event=event)
+        events = [ParkedEvent(seq=seq, record=record) for seq, record in sorted(wanted.items())]
+        await note_events(tx, names, "resync", events, actor=actor, reason=reason)
         await retry_parked(tx, names)
     return len(wanted), await find_missing(tx.connection, stream)
 

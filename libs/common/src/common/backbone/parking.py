@@ -1,16 +1,15 @@
 """What operators see of parked subjects, and what they may do about them. Every action is kept with who and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.backbone.decoding import find_event_id, pack_headers, unpack_headers
-from common.backbone.protocols import Place, Record
+from common.backbone.protocols import NOBODY, Place, Record
 from common.errors import Conflict, NotFound
 from common.transaction import Transaction
 
@@ -53,6 +52,15 @@ _NOTE = text(
     values (:action, :source, :subject, :seq, :headers, :payload, :actor, :reason, :now)
     """
 )
+_NOTE_EVENTS = text(
+    """
+    insert into parking_action (action, source, subject, seq, headers, payload, actor, reason, acted_at)
+    select :action, :source, :subject, g.seq, g.headers, g.payload, :actor, :reason, :now
+    from unnest(cast(:seqs as bigint[]), cast(:headers as bytea[]), cast(:payloads as bytea[]))
+      with ordinality as g (seq, headers, payload, number)
+    order by g.number
+    """
+)
 _MOVE_CURSOR = text(
     """
     insert into subject_cursor as c (source, subject, last_seq, last_event_id) values (:source, :subject, :seq, :id)
@@ -60,8 +68,6 @@ _MOVE_CURSOR = text(
     set last_seq = excluded.last_seq, last_event_id = excluded.last_event_id where c.last_seq < excluded.last_seq
     """
 )
-_NOBODY = UUID(int=0)
-"""Stands where the last event before a gap was never seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,32 +154,40 @@ async def redrive_parked(
         for event in await list_events(tx.connection, **stream, limit=1):
             if not event.seq:
                 raise Conflict("the first record does not say its number: discard it", code="number_unknown")
-            await tx.connection.execute(_MOVE_CURSOR, {**stream, "seq": event.seq - 1, "id": _NOBODY})
+            await tx.connection.execute(_MOVE_CURSOR, {**stream, "seq": event.seq - 1, "id": NOBODY})
     await retry_parked(tx, stream)
     await note_action(tx, stream, "redrive_over_gap" if over_gap else "redrive", actor=actor, reason=reason)
 
 
-async def discard_parked(tx: Transaction, *, source: str, subject: str, actor: str, reason: str, count: int = 1) -> int:
+async def discard_parked(
+    tx: Transaction, *, source: str, subject: str, actor: str, reason: str, first_seq: int, count: int = 1
+) -> int:
     """Give up the first events behind a parked subject; they are kept with the reason. The rest is tried at once.
 
     Args:
+        first_seq: the number of the first of them as whoever acts saw it, so that no other is given up in its place
+            when a redrive or another operator was faster.
         count: how many; all that wait if there are fewer.
     Returns:
         how many were discarded.
     Raises:
         NotFound: it is not parked.
-        Conflict: code "reason_required".
+        Conflict: code "reason_required", or "changed_meanwhile": another event is the first now.
     """
     if not reason.strip():
         raise Conflict("say why these events are given up", code="reason_required")
     stream = {"source": source, "subject": subject}
     await lock_parked(tx, stream)
     events = await list_events(tx.connection, **stream, limit=count)
-    for event in events:
-        await note_action(tx, stream, "discard", actor=actor, reason=reason, event=event)
-        if event.seq:
-            cursor = {"seq": event.seq, "id": find_event_id(event.record.headers) or _NOBODY}
-            await tx.connection.execute(_MOVE_CURSOR, {**stream, **cursor})
+    if events and events[0].seq != first_seq:
+        first = f"its first event is {events[0].seq} now, not {first_seq}"
+        raise Conflict(f"{subject} changed meanwhile: {first}", code="changed_meanwhile")
+    await note_events(tx, stream, "discard", events, actor=actor, reason=reason)
+    numbered = [event for event in events if event.seq]
+    if numbered:
+        last = numbered[-1]
+        cursor = {"seq": last.seq, "id": find_event_id(last.record.headers) or NOBODY}
+        await tx.connection.execute(_MOVE_CURSOR, {**stream, **cursor})
     await remove_events(tx, [event.record for event in events])
     if await list_events(tx.connection, **stream, limit=1):
         await retry_parked(tx, stream)
@@ -225,6 +239,25 @@ async def note_action(
             "seq": event.seq if event else None,
             "headers": pack_headers(event.record.headers) if event else None,
             "payload": event.record.value if event else None,
+            "actor": actor,
+            "reason": reason,
+            "now": tx.now,
+        },
+    )
+
+
+async def note_events(
+    tx: Transaction, stream: Mapping[str, str], action: str, events: Sequence[ParkedEvent], *, actor: str, reason: str
+) -> None:
+    """The same with each of several records, in one statement: the subject is held meanwhile, and a consumer waits."""
+    await tx.connection.execute(
+        _NOTE_EVENTS,
+        {
+            **stream,
+            "action": action,
+            "seqs": [event.seq for event in events],
+            "headers": [pack_headers(event.record.headers) for event in events],
+            "payloads": [event.record.value for event in events],
             "actor": actor,
             "reason": reason,
             "now": tx.now,

@@ -34,6 +34,7 @@ _TAKE = text(
     returning topic, partition, position, key, headers, payload, error, seen_at
     """
 )
+_HOLD = text("select 1 from consumer_offset where topic = :topic and partition = :partition for update")
 _PARK = text(
     """
     insert into parked_subject (source, subject, reason, error, attempts, next_attempt_at, parked_at)
@@ -112,6 +113,8 @@ async def retry_poison(tx: Transaction, *, place: Place, offset: int, actor: str
         NotFound: there is no such record.
         Conflict: code "no_subject": it still says nothing of whom it is about; discard it.
     """
+    # First of all, as a consumer does: one that is applying a repeat of it now has not seen the subject parked.
+    await tx.connection.execute(_HOLD, place._asdict())
     taken = await _take(tx, place, offset)
     record = taken.record
     producer = find_producer(place.topic)

@@ -189,6 +189,10 @@ class Claim:
     bootstrap: bool
 
 
+NOBODY = UUID(int=0)
+"""Stands as the id of an event that was given up and never seen, or did not say its id."""
+
+
 class Cursor(NamedTuple):
     """The last event of a subject that this service has applied."""
 
@@ -236,6 +240,28 @@ class Due(NamedTuple):
     attempts: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A record that is an event of ours."""
+
+    record: Record
+    stream: Stream
+    event: Event
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """A record that cannot be read.
+
+    `stream` is None where it does not even say what it is about, `seq` 0 where it does not say its number.
+    """
+
+    record: Record
+    stream: Stream | None
+    seq: int
+    error: str
+
+
 class InboxStore(Protocol):
     """Offsets, cursors and parked streams, in the transaction that also holds the effects."""
 
@@ -267,13 +293,14 @@ class InboxStore(Protocol):
         ...
 
     async def claim(
-        self, places: Mapping[Place, int], *, lost: Collection[Place], owner: str, bootstrap: bool
+        self, places: Mapping[Place, int], *, lost: Mapping[Place, int], owner: str, bootstrap: bool
     ) -> dict[Place, Claim]:
         """Take partitions over: whoever held them is fenced from now on. Commits by itself.
 
         Args:
             places: the first offset that the log keeps of each; where we begin if we were never here.
-            lost: those whose stored offset the log no longer has; they begin anew at the first.
+            lost: those whose stored offset the log no longer has, each with the epoch of the claim under which that
+                was found; they begin anew at the first, unless somebody else has claimed them since.
         """
         ...
 
@@ -289,6 +316,10 @@ class InboxStore(Protocol):
         """Where each stream stands; absent where nothing was applied yet. A statement of its own, after the lock."""
         ...
 
+    async def find_given_up(self, tx: Transaction, records: Sequence[Broken]) -> set[tuple[Place, int]]:
+        """Of records that say whom they are about, the (partition, offset) of those that operators have discarded."""
+        ...
+
     async def save_cursors(self, tx: Transaction, cursors: Mapping[Stream, Cursor]) -> None:
         """Write where each stream stands now."""
         ...
@@ -301,8 +332,9 @@ class InboxStore(Protocol):
         """Keep records that no stream can be found for, each with the error in words."""
         ...
 
-    async def count_lately_parked(self, tx: Transaction) -> int:
-        """Streams parked within the last minute and still parked."""
+    async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:
+        """Streams parked within the last minute for one of these reasons, and still parked: what was released since was
+        applied after all, or somebody has looked."""
         ...
 
     async def claim_due(self, tx: Transaction) -> Due | None:
@@ -339,25 +371,3 @@ class InboxStore(Protocol):
     async def count_parked(self) -> int:
         """Streams that are parked."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """A record that is an event of ours."""
-
-    record: Record
-    stream: Stream
-    event: Event
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Broken:
-    """A record that cannot be read.
-
-    `stream` is None where it does not even say what it is about, `seq` 0 where it does not say its number.
-    """
-
-    record: Record
-    stream: Stream | None
-    seq: int
-    error: str

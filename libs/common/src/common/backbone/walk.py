@@ -6,7 +6,7 @@ Pure: it reads nothing and writes nothing. Records of one stream stand in their 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from common.backbone.protocols import Broken, Cursor, Delivery, ParkedRecord, Parking, Place, Record, Stream
+from common.backbone.protocols import NOBODY, Broken, Cursor, Delivery, ParkedRecord, Parking, Place, Record, Stream
 
 
 @dataclass(kw_only=True)
@@ -73,10 +73,10 @@ def plan_batch(
 
 
 def is_repeat(item: Delivery, last: Cursor | None) -> bool:
-    """Whether this very event was applied before. The same number with another id is no repeat but a fork."""
+    """Whether this very event was applied before, or its number given up. The same number with another id is a fork."""
     if last is None or item.event.seq > last.seq:
         return False
-    return item.event.seq < last.seq or item.event.id == last.event_id
+    return item.event.seq < last.seq or last.event_id in (item.event.id, NOBODY)
 
 
 def find_fault(item: Delivery, last: Cursor | None, late_starters: Collection[Place]) -> tuple[str, str] | None:

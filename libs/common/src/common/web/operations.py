@@ -140,9 +140,14 @@ class Redrive(CommandModel):
 
 
 class Discard(CommandModel):
-    """Give up the first `count` events that wait; why is kept."""
+    """Give up the first `count` events that wait; why is kept.
+
+    `first_seq` is the number of the first of them as it was seen, 0 where it has none: if another stands first by now,
+    nothing is given up.
+    """
 
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+    first_seq: Annotated[int, Field(ge=0, lt=2**63)]
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
 
 
@@ -278,7 +283,13 @@ async def discard_parked(
     """Give up the first events of a parked subject, with a reason that is kept."""
     subject = f"{kind}/{subject_id}"
     count = await parking.discard_parked(
-        tx, source=source, subject=subject, actor=tx.origin.actor, reason=command.reason, count=command.count
+        tx,
+        source=source,
+        subject=subject,
+        actor=tx.origin.actor,
+        reason=command.reason,
+        first_seq=command.first_seq,
+        count=command.count,
     )
     return Acted(source=source, subject=subject, action="discard", events=count)
 

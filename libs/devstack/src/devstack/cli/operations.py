@@ -87,10 +87,12 @@ def discard(
     source: From,
     subject: Subject,
     reason: Annotated[str, typer.Option(help="Kept with who and when.")],
+    seq: Annotated[int, typer.Option(min=0, help="The number of the first of them, as `ops parked` shows it.")],
     count: Annotated[int, typer.Option(min=1, help="How many of the first events that wait.")] = 1,
 ) -> None:
     """Give up the first events of a parked subject."""
-    done = client_of(at).send("POST", f"{parked_path(source, subject)}/discard", {"reason": reason, "count": count})
+    body: dict[str, object] = {"reason": reason, "first_seq": seq, "count": count}
+    done = client_of(at).send("POST", f"{parked_path(source, subject)}/discard", body)
     note(f"{done['events']} events of {subject} are given up by {at}")
 
 
