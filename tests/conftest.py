@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 import uvloop
 
+from tests.support.databases import Databases
 from tests.support.servers import Servers, servers_for_tests
 
 
@@ -16,6 +17,14 @@ def servers() -> Iterator[Servers]:
     """PostgreSQL and Kafka for the whole run; fails where neither can be had."""
     with servers_for_tests() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def databases(servers: Servers) -> Iterator[Databases]:
+    """Migrated databases of the services."""
+    made = Databases(servers)
+    yield made
+    made.drop()
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

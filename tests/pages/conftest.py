@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.integration.feedback.conftest import Feedback, feedback, feedback_template
+from tests.integration.feedback.conftest import Feedback, feedback, feedback_database
 from tests.support.serving import serving
 
-__all__ = ["feedback", "feedback_template"]
+__all__ = ["feedback", "feedback_database"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _ARGUMENTS = (

@@ -1,15 +1,13 @@
 """The escalation service on a database of its own: its handlers and timers driven step by step."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -19,7 +17,6 @@ from sqlalchemy import text
 from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
-from common.migrate import migrate
 from common.service import Runtime, Service, create_api
 from common.settings import ApiSettings, DatabaseSettings, KafkaSettings, PeersSettings
 from common.timers import fire_due
@@ -30,35 +27,13 @@ from contracts.intake import TicketCreated
 from contracts.registry import EVENT_TYPES, Body, decode_body, encode_body
 from contracts.routing import AgentRegistered, AssignmentAssigned
 from contracts.words import Source
-from escalation.app import MIGRATIONS, build
+from escalation.app import build
 from escalation.settings import EscalationSettings
 from tests.integration.escalation.floor import Floor
-from tests.support.servers import Servers
+from tests.support.databases import Databases
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
 """A Monday."""
-
-
-@pytest.fixture(scope="session")
-def escalation_template(servers: Servers) -> Iterator[str]:
-    """The name of a migrated database; each test's own is copied from it."""
-    name = f"escalation_{uuid.uuid4().hex[:12]}"
-
-    async def make() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"create database {name}")
-        await admin.close()
-        url = servers.postgres_url.rpartition("/")[0] + "/" + name
-        await migrate(DatabaseSettings(url=SecretStr(url)), MIGRATIONS)
-
-    async def drop() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
-
-    asyncio.run(make())
-    yield name
-    asyncio.run(drop())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,16 +188,20 @@ class Escalation:
 
 
 @pytest.fixture
-async def escalation(servers: Servers, escalation_template: str, tmp_path: Path) -> AsyncGenerator[Escalation]:
+async def escalation_database(databases: Databases) -> AsyncGenerator[str]:
+    """The URL of a migrated database that no other test uses."""
+    async with databases.of("escalation") as url:
+        yield url
+
+
+@pytest.fixture
+async def escalation(escalation_database: str, tmp_path: Path) -> AsyncGenerator[Escalation]:
     """The service with a movable clock and a client with every scope. Its peers cannot be reached."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url)
-    await admin.execute(f"create database {name} template {escalation_template}")
     clients_file = tmp_path / "clients.json"
     clock = MovableClock(START)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=START)
     settings = EscalationSettings(
-        database=DatabaseSettings(url=SecretStr(servers.postgres_url.rpartition("/")[0] + "/" + name), pool_size=10),
+        database=DatabaseSettings(url=SecretStr(escalation_database), pool_size=10),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
         peers=PeersSettings(intake_url="http://127.0.0.1:1", routing_url="http://127.0.0.1:1", key=SecretStr("unused")),
@@ -237,8 +216,6 @@ async def escalation(servers: Servers, escalation_template: str, tmp_path: Path)
     async with httpx.AsyncClient(transport=transport, base_url="http://escalation", headers=headers) as http:
         yield Escalation(service=service, database=database, clock=clock, app=app, http=http, clients_file=clients_file)
     await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """The feedback service on a database of its own: its handlers, timers and calls driven step by step."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -20,7 +18,6 @@ from common.calls import Call, CallOutcome
 from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
-from common.migrate import migrate
 from common.service import Runtime, Service, create_api
 from common.settings import ApiSettings, DatabaseSettings, KafkaSettings, PeersSettings
 from common.timers import fire_due
@@ -38,38 +35,16 @@ from contracts.intake import (
 from contracts.registry import EVENT_TYPES, Body, decode_body, encode_body
 from contracts.routing import AssignmentAssigned
 from contracts.words import Source
-from feedback.app import MIGRATIONS, build
+from feedback.app import build
 from feedback.settings import FeedbackGroup, FeedbackSettings
 from feedback.surveys.domain import Survey
 from feedback.surveys.timers import CALLS
 from feedback.surveys.usecases import get_survey
-from tests.support.servers import Servers
+from tests.support.databases import Databases
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
 """A Monday."""
 PUBLIC_URL = "https://help.example"
-
-
-@pytest.fixture(scope="session")
-def feedback_template(servers: Servers) -> Iterator[str]:
-    """The name of a migrated database; each test's own is copied from it."""
-    name = f"feedback_{uuid.uuid4().hex[:12]}"
-
-    async def make() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"create database {name}")
-        await admin.close()
-        url = servers.postgres_url.rpartition("/")[0] + "/" + name
-        await migrate(DatabaseSettings(url=SecretStr(url)), MIGRATIONS)
-
-    async def drop() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
-
-    asyncio.run(make())
-    yield name
-    asyncio.run(drop())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,16 +273,20 @@ class Feedback:
 
 
 @pytest.fixture
-async def feedback(servers: Servers, feedback_template: str, tmp_path: Path) -> AsyncGenerator[Feedback]:
+async def feedback_database(databases: Databases) -> AsyncGenerator[str]:
+    """The URL of a migrated database that no other test uses."""
+    async with databases.of("feedback") as url:
+        yield url
+
+
+@pytest.fixture
+async def feedback(feedback_database: str, tmp_path: Path) -> AsyncGenerator[Feedback]:
     """The service with a movable clock, a client with every scope, and a person without a key."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url)
-    await admin.execute(f"create database {name} template {feedback_template}")
     clients_file = tmp_path / "clients.json"
     clock = MovableClock(START)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=START)
     settings = FeedbackSettings(
-        database=DatabaseSettings(url=SecretStr(servers.postgres_url.rpartition("/")[0] + "/" + name), pool_size=10),
+        database=DatabaseSettings(url=SecretStr(feedback_database), pool_size=10),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
         peers=PeersSettings(intake_url="http://127.0.0.1:1", routing_url="http://127.0.0.1:1", key=SecretStr("unused")),
@@ -334,5 +313,3 @@ async def feedback(servers: Servers, feedback_template: str, tmp_path: Path) -> 
             clients_file=clients_file,
         )
     await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()

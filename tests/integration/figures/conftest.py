@@ -1,13 +1,10 @@
 """Feedback's figures on a database of their own, without what feedback says by itself."""
 
-import asyncio
-import uuid
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -17,41 +14,19 @@ from common.backbone.applying import dispatch
 from common.backbone.consumer import Handler
 from common.clock import MovableClock
 from common.database import Database
-from common.migrate import migrate
 from common.service import Runtime, create_api
 from common.settings import ApiSettings, DatabaseSettings, KafkaSettings, PeersSettings
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event
-from feedback.app import MIGRATIONS, build
+from feedback.app import build
 from feedback.figures.consumers import FIGURES
 from feedback.ownership.consumers import OWNERSHIP
 from feedback.settings import FeedbackSettings
-from tests.support.servers import Servers
+from tests.support.databases import Databases
 from tests.support.stories import END
 
 HANDLERS: Sequence[Handler] = (OWNERSHIP, FIGURES)
-
-
-@pytest.fixture(scope="session")
-def feedback_template(servers: Servers) -> Iterator[str]:
-    """The name of a migrated database; each test's own is copied from it."""
-    name = f"figures_{uuid.uuid4().hex[:12]}"
-
-    async def make() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"create database {name}")
-        await admin.close()
-        await migrate(DatabaseSettings(url=SecretStr(_url(servers, name))), MIGRATIONS)
-
-    async def drop() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
-
-    asyncio.run(make())
-    yield name
-    asyncio.run(drop())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,16 +56,20 @@ class Figures:
 
 
 @pytest.fixture
-async def figures(servers: Servers, feedback_template: str, tmp_path: Path) -> AsyncGenerator[Figures]:
+async def feedback_database(databases: Databases) -> AsyncGenerator[str]:
+    """The URL of a migrated database that no other test uses."""
+    async with databases.of("feedback") as url:
+        yield url
+
+
+@pytest.fixture
+async def figures(feedback_database: str, tmp_path: Path) -> AsyncGenerator[Figures]:
     """The service with a movable clock and a client with every scope."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url)
-    await admin.execute(f"create database {name} template {feedback_template}")
     clients_file = tmp_path / "clients.json"
     clock = MovableClock(END)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=END)
     settings = FeedbackSettings(
-        database=DatabaseSettings(url=SecretStr(_url(servers, name)), pool_size=20),
+        database=DatabaseSettings(url=SecretStr(feedback_database), pool_size=20),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
         peers=PeersSettings(intake_url="http://127.0.0.1:1", routing_url="http://127.0.0.1:1", key=SecretStr("none")),
@@ -104,9 +83,3 @@ async def figures(servers: Servers, feedback_template: str, tmp_path: Path) -> A
     async with httpx.AsyncClient(transport=transport, base_url="http://feedback", headers=headers) as http:
         yield Figures(database=database, clock=clock, http=http)
     await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
-
-
-def _url(servers: Servers, name: str) -> str:
-    return servers.postgres_url.rpartition("/")[0] + "/" + name

@@ -1,15 +1,13 @@
 """The intake service on a database of its own: over its real ASGI application, and by its handlers and timers."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -19,35 +17,19 @@ from sqlalchemy import text
 from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
-from common.migrate import migrate
 from common.service import Runtime, Service, create_api
 from common.settings import ApiSettings, DatabaseSettings, KafkaSettings
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event, decode_event, kafka_headers
 from contracts.registry import Body, encode_body
-from intake.app import MIGRATIONS, build
+from intake.app import build
 from intake.settings import IntakeGroup, IntakeSettings
 from tests.support.closed import assert_closed
-from tests.support.servers import Servers
+from tests.support.databases import Databases
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WEBHOOKS_KEY = "a2V5IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG9uZy4="
-
-
-@pytest.fixture(scope="session")
-def intake_template(servers: Servers) -> Iterator[str]:
-    """The name of a migrated database; each test's own is copied from it."""
-    name = f"intake_{uuid.uuid4().hex[:12]}"
-
-    async def make() -> None:
-        await _administer(servers, f"create database {name}")
-        url = servers.postgres_url.rpartition("/")[0] + "/" + name
-        await migrate(DatabaseSettings(url=SecretStr(url)), MIGRATIONS)
-
-    asyncio.run(make())
-    yield name
-    asyncio.run(_administer(servers, f"drop database {name} with (force)"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +103,10 @@ class Intake:
 
 
 @pytest.fixture
-async def intake_database(servers: Servers, intake_template: str) -> AsyncGenerator[str]:
+async def intake_database(databases: Databases) -> AsyncGenerator[str]:
     """The URL of a migrated database that no other test uses."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    await _administer(servers, f"create database {name} template {intake_template}")
-    yield servers.postgres_url.rpartition("/")[0] + "/" + name
-    await _administer(servers, f"drop database {name} with (force)")
+    async with databases.of("intake") as url:
+        yield url
 
 
 @pytest.fixture
@@ -161,14 +141,6 @@ async def _check_told(database: Database) -> None:
         rows = (await connection.execute(text("select seq, headers, payload from event"))).all()
     for row in rows:
         assert_closed(decode_event(kafka_headers(row.headers, row.seq), row.payload))
-
-
-async def _administer(servers: Servers, statement: str) -> None:
-    admin = await asyncpg.connect(servers.postgres_url)
-    try:
-        await admin.execute(statement)
-    finally:
-        await admin.close()
 
 
 def key() -> str:

@@ -1,15 +1,13 @@
 """The routing service on a database of its own: its handlers, timers and decider driven step by step."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -20,7 +18,6 @@ from sqlalchemy import text
 from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
-from common.migrate import migrate
 from common.service import Runtime, Service, create_api
 from common.settings import ApiSettings, DatabaseSettings, KafkaSettings
 from common.transaction import Origin, Transaction
@@ -32,7 +29,7 @@ from contracts.registry import EVENT_TYPES, Body, encode_body
 from contracts.words import SkillNeed, Source
 from routing.agents.domain import Agent, Skill
 from routing.agents.usecases import add_skill, get_agent, register_agent
-from routing.app import MIGRATIONS, build
+from routing.app import build
 from routing.pools.domain import DEFAULT_POOL
 from routing.queues.domain import CATCH_ALL_ID
 from routing.queues.usecases import change_queue, get_queue
@@ -40,32 +37,10 @@ from routing.settings import RoutingSettings
 from routing.work import store, usecases
 from routing.work.decider import Decider
 from routing.work.item import Work
-from tests.support.servers import Servers
+from tests.support.databases import Databases
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SKILLS = ("billing", "net", "x", "y")
-
-
-@pytest.fixture(scope="session")
-def routing_template(servers: Servers) -> Iterator[str]:
-    """The name of a migrated database; each test's own is copied from it."""
-    name = f"routing_{uuid.uuid4().hex[:12]}"
-
-    async def make() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"create database {name}")
-        await admin.close()
-        url = servers.postgres_url.rpartition("/")[0] + "/" + name
-        await migrate(DatabaseSettings(url=SecretStr(url)), MIGRATIONS)
-
-    async def drop() -> None:
-        admin = await asyncpg.connect(servers.postgres_url)
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
-
-    asyncio.run(make())
-    yield name
-    asyncio.run(drop())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,16 +240,20 @@ class Routing:
 
 
 @pytest.fixture
-async def routing(servers: Servers, routing_template: str, tmp_path: Path) -> AsyncGenerator[Routing]:
+async def routing_database(databases: Databases) -> AsyncGenerator[str]:
+    """The URL of a migrated database that no other test uses."""
+    async with databases.of("routing") as url:
+        yield url
+
+
+@pytest.fixture
+async def routing(routing_database: str, tmp_path: Path) -> AsyncGenerator[Routing]:
     """The service with a movable clock, some skills, and a client with every scope."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(servers.postgres_url)
-    await admin.execute(f"create database {name} template {routing_template}")
     clients_file = tmp_path / "clients.json"
     clock = MovableClock(START)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=START)
     settings = RoutingSettings(
-        database=DatabaseSettings(url=SecretStr(servers.postgres_url.rpartition("/")[0] + "/" + name), pool_size=20),
+        database=DatabaseSettings(url=SecretStr(routing_database), pool_size=20),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
     )
@@ -290,8 +269,6 @@ async def routing(servers: Servers, routing_template: str, tmp_path: Path) -> As
     async with httpx.AsyncClient(transport=transport, base_url="http://routing", headers=headers) as http:
         yield Routing(service=service, database=database, clock=clock, app=app, http=http, clients_file=clients_file)
     await database.close()
-    await admin.execute(f"drop database {name} with (force)")
-    await admin.close()
 
 
 async def _add_skills(tx: Transaction) -> None:
