@@ -139,7 +139,8 @@ class World:
         handlers = [make_handler(self.consumer, process, self._refuse)]
         consume = consume_events(
             open_log,
-            Applier(store=store, handlers=handlers),
+            # Small batches are split too, so that two transactions of one process meet.
+            Applier(store=store, handlers=handlers, lanes_from=2),
             producers={TOPIC: "intake"},
             bootstrap=False,
             beat=process.check,

@@ -6,6 +6,7 @@ a savepoint of its own, and the streams that fail are parked while all others ar
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ _OF_RELEASES = ("failed", "undecodable")
 _BREAKER_LEAST = 5
 """Below this many, the share of a small batch says nothing."""
 
+_LANES_FROM = 500
+"""Records in a batch from which two transactions are faster than one: their own costs are small beside it."""
+
 Item = Delivery | Broken
 
 
@@ -44,6 +48,7 @@ class Applier:
 
     store: InboxStore
     handlers: Sequence[Handler]
+    lanes_from: int = _LANES_FROM
 
     async def apply(
         self,
@@ -176,6 +181,25 @@ def slice_items(items: Sequence[Item]) -> Iterator[list[Item]]:
             streams.add(item.stream)
     if stretch:
         yield stretch
+
+
+def split_lanes(items: Sequence[Item], *, least: int) -> list[list[Item]]:
+    """A batch in parts that may be applied at the same time: while the database works on one, we work on the other.
+
+    Partitions of one number stay together, whatever their topic: that is where all that concerns a subject is.
+
+    Args:
+        least: how many records are worth a second transaction.
+    Returns:
+        none for no items, one for a small batch, at most two for a large one.
+    """
+    numbers = Counter(item.record.place.partition for item in items)
+    if len(items) < least or len(numbers) == 1:
+        return [list(items)] if items else []
+    lanes: tuple[list[int], list[int]] = ([], [])
+    for number, _ in numbers.most_common():
+        min(lanes, key=lambda lane: sum(numbers[each] for each in lane)).append(number)
+    return [[item for item in items if item.record.place.partition in lane] for lane in lanes]
 
 
 def count_streams(items: Sequence[Item]) -> int:

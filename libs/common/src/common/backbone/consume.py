@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from common.backbone import metrics
-from common.backbone.applying import Applier, BreakerTripped, Fenced, Item, count_streams, next_offsets, slice_items
+from common.backbone import applying, metrics
+from common.backbone.applying import Applier, BreakerTripped, Fenced, Item
 from common.backbone.backoff import back_off
 from common.backbone.consumer import Handler
 from common.backbone.decoding import decode_record
@@ -232,36 +232,46 @@ class Consumer:
 
     async def _work(self, batch: Batch) -> Batch:
         """Apply a batch while the next one is fetched, and return that one."""
-        items = self._still_valid(batch)
-        if not items:
+        lanes = applying.split_lanes(self._still_valid(batch), least=self._applier.lanes_from)
+        if not lanes:
             return Batch()
-        failure, ahead = await asyncio.gather(self._attempt(items), self._fetch(), return_exceptions=True)
+        attempts = asyncio.gather(*map(self._attempt, lanes))
+        failures, ahead = await asyncio.gather(attempts, self._fetch(), return_exceptions=True)
         if isinstance(ahead, BaseException):
             raise ahead
+        if isinstance(failures, BaseException):
+            raise failures
+        for items, failure in zip(lanes, failures, strict=True):
+            if not await self._finish(items, failure):
+                return Batch()
+        return ahead
+
+    async def _finish(self, items: Sequence[Item], failure: Exception | None) -> bool:
+        """Repeat what failed until it is applied; False where claims were lost meanwhile, or we are to stop."""
         attempts, unfinished = 0, 0
         while isinstance(failure, Unavailable) and not isinstance(failure, UnknownOutcome):
             if self._stop.is_set():
-                return Batch()
+                return False
             attempts += 1
             unfinished += await self._wait_out(failure, attempts)
             if unfinished == _MAX_UNFINISHED:
                 break
             failure = await self._attempt(items)
         if failure is None:
-            return ahead
+            return True
         if isinstance(failure, Fenced | UnknownOutcome):
             await self._start_over(failure)
-            return Batch()
-        if isinstance(failure, BreakerTripped) or not isinstance(failure, Exception):
+            return False
+        if isinstance(failure, BreakerTripped):
             raise failure
-        return ahead if await self._work_in_slices(items, failure) else Batch()
+        return await self._work_in_slices(items, failure)
 
     async def _work_in_slices(self, items: Sequence[Item], failure: Exception) -> bool:
         """Park the streams that make a batch fail and apply the rest; False where claims were lost meanwhile."""
         _log.warning("a batch failed, going by subjects", extra={"error": repr(failure)})
-        for stretch in slice_items(items):
+        for stretch in applying.slice_items(items):
             attempts = 0
-            while (trouble := await self._attempt(stretch, slice_of=count_streams(items))) is not None:
+            while (trouble := await self._attempt(stretch, slice_of=applying.count_streams(items))) is not None:
                 if isinstance(trouble, Fenced | UnknownOutcome):
                     await self._start_over(trouble)
                     return False
@@ -282,7 +292,7 @@ class Consumer:
             await self._applier.apply(items, dict(self._claims), ends, slice_of=slice_of)
         except Exception as error:
             return error
-        for place, offset in next_offsets(items).items():
+        for place, offset in applying.next_offsets(items).items():
             if place in self._claims:
                 self._claims[place] = replace(self._claims[place], next_offset=offset)
         self._progress_at = self._monotonic()

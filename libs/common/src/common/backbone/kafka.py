@@ -235,6 +235,9 @@ class KafkaIncoming:
     async def _poll(self, max_records: int) -> dict[Place, list[Record]]:
         try:
             polled = await self._consumer.getmany(timeout_ms=_POLL_WAIT_MS, max_records=max_records)
+            others = self._others(polled) if sum(map(len, polled.values())) == max_records else []
+            if others:
+                polled |= await self._consumer.getmany(*others, timeout_ms=0, max_records=max_records)
             found = {(place := Place(*tp)): [_read(place, each) for each in records] for tp, records in polled.items()}
         except UnicodeDecodeError:
             self._rewind()
@@ -245,6 +248,11 @@ class KafkaIncoming:
         for place, records in found.items():
             self._positions[place] = records[-1].offset + 1
         return found
+
+    def _others(self, polled: Collection[TopicPartition]) -> list[TopicPartition]:
+        """Our partitions of other numbers, which may be applied beside these."""
+        numbers = {partition.partition for partition in polled}
+        return [partition for partition in self._consumer.assignment() if partition.partition not in numbers]
 
     async def _poll_singly(self, max_records: int) -> dict[Place, list[Record]]:
         """Record by record, a share from each partition, so that one that aiokafka cannot read harms no other."""

@@ -149,6 +149,9 @@ class IncomingLog(Protocol):
     async def poll(self, max_records: int) -> dict[Place, list[Record]]:
         """What has arrived, by partition in order; empty after a short wait. Never cancel it.
 
+        Args:
+            max_records: at most. Where the first partitions fill it, as many again may come from partitions of other
+                numbers, so that two transactions have something to do.
         Raises:
             OffsetLost: a position lies outside of what the log keeps.
             Unavailable: the log does not answer; poll again later.
