@@ -1,6 +1,7 @@
 """Webhooks to receivers that fail: the schedule of attempts, the end of it, order, and whom a failure holds up."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +14,8 @@ from common.ids import new_id
 from common.transaction import Origin
 from intake.webhooks import queue
 from intake.webhooks.keys import Sealer
-from intake.webhooks.sending import PLACES_OF_ONE, Sender
+from intake.webhooks.sending import PLACES, PLACES_OF_ONE, Sender
 from tests.integration.intake.conftest import WEBHOOKS_KEY, Intake
-from tests.integration.intake.receivers import behaving, say_nothing
 from tests.integration.intake.test_webhooks import body_of
 from tests.integration.intake.webhooks import (
     all_delivered,
@@ -32,6 +32,7 @@ from tests.integration.intake.webhooks import (
 from tests.support.backbone import no_beat
 from tests.support.eventually import eventually
 from tests.support.peers import Peer
+from tests.support.receivers import behaving, reset
 from tests.support.serving import serving
 
 WAITS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -132,16 +133,30 @@ async def test_a_disabled_endpoint_is_told_to_the_others_and_one_that_a_person_d
     assert await told_of(intake, by_hand) == []
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(intake: Intake) -> None:
+async def test_what_an_attempt_met_stands_in_the_log(intake: Intake) -> None:
+    """All that can be met is tried in tests/unit/webhooks/test_posting.py."""
     other = Peer()
-    async with serving(other) as elsewhere:
+    async with behaving(reset) as port, serving(other) as elsewhere:
         receiver = Peer(answers=[(301, {"location": elsewhere}, b"")])
         async with serving(receiver) as url, sending(intake):
-            hook = await create(intake, url)
-            await ping(intake, hook)
-            item = await attempted(intake, hook, 1)
-    assert (item["state"], item["error"]) == ("retrying", "status 301")
+            broken, redirected = await create(intake, f"http://127.0.0.1:{port}/"), await create(intake, url)
+            for hook in (broken, redirected):
+                await ping(intake, hook)
+            items = [await attempted(intake, hook, 1) for hook in (broken, redirected)]
+    assert [(item["state"], item["last_status"]) for item in items] == [("retrying", None), ("retrying", 301)]
+    assert [item["error"].partition(":")[0] for item in items] == ["ReadError", "status 301"]
     assert other.seen == []
+
+
+async def test_an_address_is_judged_again_at_every_attempt(intake: Intake) -> None:
+    """A name that led outside when the endpoint was made leads to this machine now: nothing is posted."""
+    receiver = Peer()
+    async with serving(receiver) as url, sending(intake, allowed=()):
+        hook = await create(intake, "https://localhost:" + url.rpartition(":")[2])
+        await ping(intake, hook)
+        item = await attempted(intake, hook, 1)
+    assert (item["state"], item["error"]) == ("retrying", "the host's address is not public")
+    assert receiver.seen == []
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -272,9 +287,10 @@ async def test_an_endpoint_deleted_while_it_is_posted_to_leaves_nothing_and_dist
     assert (await show(intake, stays))["failing_since"] is None
 
 
-async def test_a_dead_endpoint_holds_up_no_other(intake: Intake) -> None:
-    quick = Peer()
-    async with behaving(say_nothing) as port, serving(quick) as url:
+async def test_dead_endpoints_hold_up_no_other(intake: Intake) -> None:
+    """At first they take nearly every place; once they are known to fail, one each, and the others have the rest."""
+    silent, quick = Silent(), Peer()
+    async with behaving(silent) as port, serving(quick) as url:
         dead = [await create(intake, f"http://127.0.0.1:{port}/{number}", types=CREATED) for number in range(9)]
         alive = await create(intake, url, types=CREATED)
         for number in range(12):
@@ -282,18 +298,53 @@ async def test_a_dead_endpoint_holds_up_no_other(intake: Intake) -> None:
         await feed(intake)
         async with sending(intake, timeout=timedelta(seconds=3)):
             await all_delivered(intake, alive, 12, within=20)
-            one_more = await intake.open(ref="later")
+            assert len(dead) * PLACES_OF_ONE > PLACES, "they are too few to take all places"
+            assert silent.most_inside >= PLACES - PLACES_OF_ONE
+
+            async def one_each() -> bool:
+                assert silent.inside == {f"/{number}": 1 for number in range(9)}, silent.inside
+                return True
+
+            await eventually(one_each)
+            later = await intake.open(ref="later")
             await feed(intake)
 
             async def came() -> bool:
-                return any(one_more["id"] in body_of(seen)["subject"] for seen in quick.seen)
+                return any(later["id"] in body_of(seen)["subject"] for seen in quick.seen)
 
             await eventually(came, within=2.5)
+            silent.end()
 
-            async def all_had_their_turn() -> bool:
-                return all([(await show(intake, hook))["failing_since"] for hook in dead])
 
-            await eventually(all_had_their_turn, within=20)
+class Silent:
+    """Takes requests and answers none; `inside` counts, by path, those whose sender waits still."""
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self.inside = Counter[str]()
+        self.most_inside = 0
+        self._held: set[asyncio.StreamWriter] = set()
+        self._ended = False
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hold a request until its sender gives it up."""
+        path = (await reader.readline()).decode().split(" ")[1]
+        if self._ended:
+            return
+        self._held.add(writer)
+        self.inside[path] += 1
+        self.most_inside = max(self.most_inside, self.inside.total())
+        try:
+            await reader.read()
+        finally:
+            self.inside[path] -= 1
+            self._held.discard(writer)
+
+    def end(self) -> None:
+        """Hold nobody any more."""
+        self._ended = True
+        for writer in self._held:
+            writer.transport.abort()
 
 
 async def test_one_endpoint_has_few_places(intake: Intake) -> None:

@@ -57,6 +57,8 @@ class Poster:
             trusted: whose certificates are accepted; None are those of the public internet.
         """
         self.timeout = timeout
+        # Of TCP, and of TLS after it. The client closes what it gives up itself, and leaves open what is cancelled.
+        self._connect_s = timeout.total_seconds() / 2
         self._allowed = tuple(allowed)
         self._lookups = ThreadPoolExecutor(max_workers=2 * places, thread_name_prefix="webhook-names")
         self._client = httpx.AsyncClient(
@@ -90,6 +92,8 @@ class Poster:
                 response = await self._send_to_first(destinations, body, headers)
         except ForbiddenAddress as forbidden:
             return Answer(fault=str(forbidden), is_unusable=True)
+        except httpx.ConnectTimeout:
+            return Answer(fault=f"no connection within {self._connect_s:g} s")
         except TimeoutError:
             return Answer(fault=f"no answer within {self.timeout.total_seconds():g} s")
         except (httpx.HTTPError, OSError) as failed:
@@ -108,21 +112,26 @@ class Poster:
         self, destinations: Sequence[Destination], body: bytes, headers: Mapping[str, str]
     ) -> httpx.Response:
         """The answer of the first address that accepts a connection: nothing was said to those before it."""
+        # Each has its share, or one that nobody answers from would leave no time for the others.
+        share_s = self._connect_s / len(destinations)
         *others, last = destinations
         for destination in others:
             try:
-                return await self._send(destination, body, headers)
-            except httpx.ConnectError:
+                return await self._send(destination, body, headers, connect_s=share_s)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
-        return await self._send(last, body, headers)
+        return await self._send(last, body, headers, connect_s=share_s)
 
-    async def _send(self, destination: Destination, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+    async def _send(
+        self, destination: Destination, body: bytes, headers: Mapping[str, str], *, connect_s: float
+    ) -> httpx.Response:
         """The answer, its body not yet read."""
         request = self._client.build_request(
             "POST",
             destination.url,
             content=body,
             headers={**headers, "host": destination.authority, "content-type": "application/json"},
+            timeout=httpx.Timeout(self.timeout.total_seconds(), connect=connect_s),
             # The certificate must be of the host that the URL names, though we connect by its address.
             extensions={"sni_hostname": destination.host},
         )

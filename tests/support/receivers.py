@@ -3,9 +3,10 @@
 import asyncio
 import datetime
 import ipaddress
+import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from cryptography import x509
@@ -56,6 +57,13 @@ async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.transport.abort()
 
 
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take the request and close the connection without a word."""
+    await reader.read(100_000)
+    writer.write_eof()
+    await reader.read()
+
+
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer a byte at a time, so that something always comes and the status never does."""
     await reader.read(100_000)
@@ -74,6 +82,14 @@ async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     while True:
         writer.write(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
         await writer.drain()
+
+
+async def cut_short(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take the event, and break off in the middle of the answer's body."""
+    await reader.read(100_000)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthan")
+    writer.write_eof()
+    await reader.read()
 
 
 async def pour_headers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,6 +114,20 @@ async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await reader.readuntil(b"\r\n\r\n")
     writer.write(_TAKEN)
     await writer.drain()
+
+
+@contextmanager
+def accepting_nothing(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A listener whose queue is full and that nobody accepts from, so that connecting to it never ends; its port."""
+    with ExitStack() as open_until_left:
+        full = open_until_left.enter_context(socket.socket())
+        full.bind((address, port))
+        full.listen(0)
+        for _ in range(4):
+            waiting = open_until_left.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
 
 
 def make_certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
