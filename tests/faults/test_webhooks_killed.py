@@ -24,7 +24,7 @@ from tests.support.stack import Stack, running_stack
 
 TICKETS = 8
 TAGS = 5
-KILLS = 3
+KILLS = 2
 WORKER = "intake-worker"
 
 

@@ -5,7 +5,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,8 +19,10 @@ from devstack.state import read_state
 from devstack.supervisor import read_status
 from tests.integration.devstack.conftest import Command
 from tests.support.eventually import eventually
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.timeout(180)
+RECEIVER = Path(__file__).resolve().parents[3] / "docs" / "examples" / "receive.py"
 
 
 def curl_of(output: str) -> str:
@@ -79,6 +83,27 @@ def test_the_printed_request_opens_a_ticket_that_is_owned_within_a_second(comman
     asyncio.run(eventually(is_owned, within=10))
     assert time.monotonic() - opened < 2, "a second, and one more for a machine that is busy with tests"
     assert show(command, ticket["reference"])["owner_tier"] == 1, "the entry tier can do it"
+
+
+def test_webhooks_reach_the_receiver_of_the_documentation(command: Command, tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    secret = command.run("webhooks", "create", f"http://127.0.0.1:{port}/").stdout.strip()
+    printed = tmp_path / "printed"
+    with printed.open("wb") as output:
+        receiving = subprocess.Popen([sys.executable, str(RECEIVER), secret, str(port)], stdout=output)
+    try:
+        opened = json.loads(command.run("ticket", "open", "The printer is on fire", "--json").stdout)
+
+        async def all_came() -> bool:
+            lines = [line.split(" ") for line in printed.read_text().splitlines()]
+            types = {kind for _, kind, subject, _ in lines if subject == f"ticket/{opened['id']}"}
+            assert types >= {"support.ticket.created.v1", "support.assignment.assigned.v1"}, lines
+            return True
+
+        asyncio.run(eventually(all_came, within=20))
+    finally:
+        receiving.kill()
+        receiving.wait()
 
 
 def test_secrets_are_readable_by_their_owner_only(command: Command) -> None:

@@ -1,5 +1,6 @@
 """`frontline webhooks`: endpoints that events are posted to, what became of each post, and mending both."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -9,7 +10,7 @@ import typer
 from common.errors import InvalidInput
 from devstack.cli.console import note, say, say_fields, say_json, say_table
 from devstack.cli.place import Json, Service, find_installation
-from devstack.client import Client, JsonObject
+from devstack.client import Client, JsonObject, Parameters
 
 webhooks = typer.Typer(no_args_is_help=True, help="Endpoints that events are posted to, and the log of each.")
 Endpoint = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, as the list shows it.")]
@@ -19,7 +20,8 @@ _LOG = ("event_id", "subject", "subjectseq", "type", "state", "attempts", "last_
 @webhooks.command("list")
 def list_endpoints(as_json: Json = False) -> None:
     """List endpoints: one's own, or everybody's for a key with the scope ops:read."""
-    items = _intake().list_all("/v1/webhooks")
+    with _intake() as intake:
+        items = intake.list_all("/v1/webhooks")
     if as_json:
         say_json(items)
         return
@@ -40,13 +42,13 @@ def create(
 ) -> None:
     """Make an endpoint and print its secret: it is never shown again."""
     body = {"url": url, "types": types or [], "description": description, "asymmetric": asymmetric}
-    _say_secret(_intake().send("POST", "/v1/webhooks", body), "is made", as_json=as_json)
+    _say_secret(_send("POST", "/v1/webhooks", body), "is made", as_json=as_json)
 
 
 @webhooks.command()
 def show(endpoint: Endpoint, as_json: Json = False) -> None:
     """Show an endpoint with its keys."""
-    found = _intake().get(_path(endpoint))
+    found = _get(_path(endpoint))
     if as_json:
         say_json(found)
         return
@@ -65,7 +67,7 @@ def log(
 ) -> None:
     """List what was posted and what waits, the newest first."""
     filters = {"limit": limit} | {name: text for name, text in (("state", state), ("subject", subject)) if text}
-    items = _intake().get(f"{_path(endpoint)}/deliveries", filters)["items"]
+    items = _get(f"{_path(endpoint)}/deliveries", filters)["items"]
     if as_json:
         say_json(items)
         return
@@ -75,7 +77,7 @@ def log(
 @webhooks.command()
 def test(endpoint: Endpoint) -> None:
     """Post an event that says no more than that it came."""
-    made = _intake().send("POST", f"{_path(endpoint)}/test")
+    made = _send("POST", f"{_path(endpoint)}/test")
     note(f"event {made['event_id']} is posted; frontline webhooks log {endpoint} tells what became of it")
 
 
@@ -84,14 +86,14 @@ def redeliver(
     endpoint: Endpoint, event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, as the log shows it.")]
 ) -> None:
     """Post one event again, with the same id."""
-    made = _intake().send("POST", f"{_path(endpoint)}/deliveries/{_id(event)}/redeliver")
+    made = _send("POST", f"{_path(endpoint)}/deliveries/{_id(event)}/redeliver")
     note(f"{made['type']} about {made['subject']} is posted again")
 
 
 @webhooks.command()
 def replay(endpoint: Endpoint, since: Annotated[datetime, typer.Option(help="In UTC.")]) -> None:
     """Post intake's own events again from a time on, in their order and with their ids, and then go on."""
-    _intake().send("POST", f"{_path(endpoint)}/replay", {"since": f"{since.isoformat()}Z"})
+    _send("POST", f"{_path(endpoint)}/replay", {"since": f"{since.isoformat()}Z"})
     note(f"what intake told since {since.isoformat()}Z is posted again")
 
 
@@ -102,7 +104,7 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Make a new secret and print it: it is never shown again."""
-    made = _intake().send("POST", f"{_path(endpoint)}/rotate", {"overlap_s": overlap_s})
+    made = _send("POST", f"{_path(endpoint)}/rotate", {"overlap_s": overlap_s})
     _say_secret(made, f"has a new secret; the former one signs too for {overlap_s} s", as_json=as_json)
 
 
@@ -123,13 +125,13 @@ def enable(endpoint: Endpoint) -> None:
 @webhooks.command()
 def delete(endpoint: Endpoint) -> None:
     """Delete an endpoint with its log and all that waits for it."""
-    gone = _intake().send("DELETE", _path(endpoint))
+    gone = _send("DELETE", _path(endpoint))
     note(f"endpoint {endpoint} to {gone['url']} is deleted")
 
 
 def _edit(endpoint: str, **changes: object) -> None:
-    intake, path = _intake(), _path(endpoint)
-    intake.send("PATCH", path, changes, version=intake.get(path)["version"])
+    path = _path(endpoint)
+    _send("PATCH", path, changes, version=_get(path)["version"])
 
 
 def _say_secret(made: JsonObject, happened: str, *, as_json: bool) -> None:
@@ -163,6 +165,18 @@ def _state(endpoint: JsonObject) -> str:
 
 def _types(endpoint: JsonObject) -> str:
     return ", ".join(endpoint["types"]) or "all"
+
+
+def _get(path: str, filters: Parameters | None = None) -> JsonObject:
+    with _intake() as intake:
+        return intake.get(path, filters)
+
+
+def _send(
+    method: str, path: str, body: Mapping[str, object] | None = None, *, version: int | None = None
+) -> JsonObject:
+    with _intake() as intake:
+        return intake.send(method, path, body, version=version)
 
 
 def _intake() -> Client:
