@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import Misconfigured, Unavailable
-from devstack.kafka import EmbeddedKafka
+from devstack.kafka import EmbeddedKafka, Member
 from devstack.loglines import readable, sentence
 from devstack.ports import PortChooser, is_free
 from devstack.postgres import EmbeddedPostgres
@@ -108,3 +108,15 @@ def test_a_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         EmbeddedKafka(tmp_path / "kafka", log=tmp_path / "log").start(jars=[], port=1, controller_port=2)
     assert not (tmp_path / "postgres").exists()
     assert not (tmp_path / "kafka" / "data").exists()
+
+
+@pytest.mark.parametrize("node_id", [1, 2, 3])
+def test_a_node_of_three_knows_all_controllers_and_asks_for_two_replicas_in_time(tmp_path: Path, node_id: int) -> None:
+    member = Member(node_id=node_id, controllers={1: 7001, 2: 7002, 3: 7003}, cluster_id="an-id", settings=("a.b=c",))
+    kafka = EmbeddedKafka(tmp_path / "kafka", log=tmp_path / "log", member=member)
+    with pytest.raises(Unavailable, match="format"):  # without jars it comes as far as its settings
+        kafka.start(jars=[], port=7000, controller_port=7000 + node_id)
+    lines = (tmp_path / "kafka" / "format.properties").read_text().splitlines()
+    assert f"node.id={node_id}" in lines
+    assert "controller.quorum.voters=1@127.0.0.1:7001,2@127.0.0.1:7002,3@127.0.0.1:7003" in lines
+    assert {"offsets.topic.replication.factor=3", "min.insync.replicas=2", "a.b=c"} <= set(lines)

