@@ -18,6 +18,8 @@ from tests.support.stack import PARTITIONS
 _SHOWN = ("status", "owner_id", "priority", "routing_state", "queue_id", "tier_required", "escalation_level")
 _BELOW_FLOOR = b"rows below the floor"
 _POLL_MS = 500
+Values = dict[str, dict[str, Any]]
+"""What a service shows, by subject."""
 
 
 async def record_everything(world: World) -> None:
@@ -132,16 +134,35 @@ def _count_below_floor(world: World, service: str) -> int:
 
 
 async def _record_states(world: World) -> None:
+    """What is shown of each subject, and the last number that the service's own archive holds of it."""
+    shown = {"intake": await _find_tickets(world), "routing": await _find_owners(world)}
+    for service in world.stack.database_urls:
+        async with world.connected(service) as connection:
+            rows = await connection.fetch("select subject, max(seq) as seq from event group by subject")
+        last = {row["subject"]: row["seq"] for row in rows}
+        values = shown.get(service, {})
+        for subject in sorted({*last, *values}):
+            world.journal.write(
+                "state", service=service, subject=subject, values=values.get(subject, {}), seq=last.get(subject, 0)
+            )
+
+
+async def _find_tickets(world: World) -> Values:
+    """What intake's API shows of every ticket."""
     reader = Person(house=world.house)
-    for ticket in await reader.list_all("intake", "/v1/tickets", {"limit": 200}):
-        values = {name: ticket[name] for name in _SHOWN if name in ticket}
-        world.journal.write(
-            "state", service="intake", subject=f"ticket/{ticket['id']}", values={"state": ticket["status"], **values}
-        )
+    return {
+        f"ticket/{ticket['id']}": {
+            "state": ticket["status"],
+            **{name: ticket[name] for name in _SHOWN if name in ticket},
+        }
+        for ticket in await reader.list_all("intake", "/v1/tickets", {"limit": 200})
+    }
+
+
+async def _find_owners(world: World) -> Values:
+    """Who owns each ticket that was ever assigned, by routing's tables."""
     async with world.connected("routing") as connection:
         rows = await connection.fetch("select ticket_id::text, agent_id::text from assignment where ended_at is null")
         known = await connection.fetch("select distinct ticket_id::text from assignment")
     owners = {row["ticket_id"]: row["agent_id"] for row in rows}
-    for (ticket_id,) in known:
-        agent = owners.get(ticket_id)
-        world.journal.write("state", service="routing", subject=f"ticket/{ticket_id}", values={"agent_id": agent})
+    return {f"ticket/{ticket_id}": {"agent_id": owners.get(ticket_id)} for (ticket_id,) in known}

@@ -11,7 +11,8 @@ It knows nothing of the product's code: it imports the standard library alone, a
   unknown), status, event_id, seq, source?: the last three as the answer names its event.
 - published: source, partition, offset, subject, seq, event_id, type, digest, written_at, data, forged.
 - effect: consumer, source, subject, seq, event_id, applied_at, row (the order in which the consumer committed).
-- state: service, subject, values{}, seq? (the subject's last number in the service's own archive).
+- state: service, subject, values{}, seq? (the subject's last number in the service's own archive). With values that are
+  empty it says nothing of what is shown.
 - tables: service, outbox, lag, below_floor, forks, gaps, parked [[source, subject, reason]...], poison_records,
   known_keys?{key: subject}, fault? (taken after that window; without, at the end).
 

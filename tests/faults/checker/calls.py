@@ -19,7 +19,7 @@ def judge_calls(case: Case) -> None:
         for stream in case.streams.values()
         for one in stream.first.values()
     }
-    shown = {state.subject for state in case.history.states if state.service == INTAKE}
+    shown = {state.subject for state in case.history.states if state.service == INTAKE and state.values}
     for operation in case.history.operations:
         if operation.outcome == "ok":
             _judge_ok(case, operation, created, shown, by_id)

@@ -17,7 +17,7 @@ def judge_quiet(case: Case) -> None:
     _judge_presence(case)
     _judge_poison_records(case)
     for state in case.history.states:
-        if state.subject.startswith("ticket/"):
+        if state.values and state.subject.startswith("ticket/"):
             _judge_state(case, state)
     for window in case.history.windows:
         if window.ran:

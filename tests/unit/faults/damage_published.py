@@ -18,6 +18,12 @@ def lost_tail(lines: Lines) -> str:
 
 
 @breaks("I3")
+def lost_whole_though_archived(lines: Lines) -> str:
+    lines.append({"kind": "state", "service": "routing", "subject": "agent/lost", "values": {}, "seq": 1})
+    return "agent/lost"
+
+
+@breaks("I3")
 def swapped_publications(lines: Lines) -> str:
     first, second = publication_of(lines, 2), publication_of(lines, 3)
     drop(lines, *(line for line in of(lines, "published", subject=first["subject"], source="intake")
@@ -72,6 +78,13 @@ def opened_ok_but_in_no_topic(lines: Lines) -> str:
 def opened_ok_but_not_shown(lines: Lines) -> str:
     subject = healthy_subject(lines)
     drop(lines, *of(lines, "state", subject=subject))
+    return subject
+
+
+@breaks("I1")
+def opened_ok_and_archived_but_not_shown(lines: Lines) -> str:
+    subject = healthy_subject(lines)
+    one(lines, "state", subject=subject, service="intake")["values"] = {}
     return subject
 
 
