@@ -109,10 +109,17 @@ def _number(record: RawRecord) -> int:
 
 def _following(told: Told, *, by: int = 1, **values: bytes | None) -> RawRecord:
     """Like the last, with a new id and a number behind it."""
-    last = told[-1]
-    number = str(_number(last) + by).encode()
-    ids = {"ce_id": str(uuid4()).encode(), "ce_subjectseq": number}
-    return replace(last, headers=changed(last.headers, **ids | values))
+    return _numbered_behind(told, told[-1], by=by, **values)
+
+
+def _opening_again(told: Told) -> RawRecord:
+    """Like the first, which every consumer of a topic handles, with a new id and a number behind the last."""
+    return _numbered_behind(told, told[0], by=1)
+
+
+def _numbered_behind(told: Told, record: RawRecord, *, by: int, **values: bytes | None) -> RawRecord:
+    ids = {"ce_id": str(uuid4()).encode(), "ce_subjectseq": str(_number(told[-1]) + by).encode()}
+    return replace(record, headers=changed(record.headers, **ids | values))
 
 
 def _repeat(told: Told, _partitions: int) -> RawRecord:
@@ -141,15 +148,15 @@ def _gap(told: Told, _partitions: int) -> RawRecord:
 
 
 def _corrupt_body(told: Told, _partitions: int) -> RawRecord:
-    return replace(_following(told), value=struct.pack(">IQ", 0xDEADBEEF, 0) + b"{")
+    return replace(_opening_again(told), value=struct.pack(">IQ", 0xDEADBEEF, 0) + b"{")
 
 
 def _invalid_body(told: Told, _partitions: int) -> RawRecord:
-    return replace(_following(told), value=json.dumps({"ticket_id": 5}).encode())
+    return replace(_opening_again(told), value=json.dumps({"ticket_id": 5}).encode())
 
 
 def _oversize_body(told: Told, _partitions: int) -> RawRecord:
-    return replace(_following(told), value=json.dumps({"text": "x" * _OVERSIZE_BYTES}).encode())
+    return replace(_opening_again(told), value=json.dumps({"text": "x" * _OVERSIZE_BYTES}).encode())
 
 
 def _corrupt_time(told: Told, _partitions: int) -> RawRecord:

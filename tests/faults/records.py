@@ -1,7 +1,7 @@
 """What the installation says when it is quiet, written into the history: topics, effects, tables, what APIs show."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import asyncpg
@@ -43,14 +43,53 @@ async def record_everything(world: World) -> None:
 async def _record_topic(world: World, consumer: AIOKafkaConsumer, service: str, topic: str) -> None:
     """Every record, partition by partition, in the order of offsets."""
     for number in range(PARTITIONS):
-        place = TopicPartition(topic, number)
-        consumer.assign([place])
-        await consumer.seek_to_beginning(place)
-        end = (await consumer.end_offsets([place]))[place]
-        while await consumer.position(place) < end:
-            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                for record in records:
-                    _record_one(world, service, record)
+        async for record in _read_partition(consumer, TopicPartition(topic, number)):
+            if isinstance(record, int):
+                _record_unreadable(world, service, topic, number, record)
+            else:
+                _record_one(world, service, record)
+
+
+async def _read_partition(
+    consumer: AIOKafkaConsumer, place: TopicPartition
+) -> AsyncGenerator[ConsumerRecord[bytes, bytes] | int]:
+    """Every record; of one that aiokafka cannot read, because a header's name is not UTF-8, the offset alone."""
+    consumer.assign([place])
+    await consumer.seek_to_beginning(place)
+    offset = await consumer.position(place)
+    end = (await consumer.end_offsets([place]))[place]
+    singly = False
+    while offset < end:
+        try:
+            polled = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=1 if singly else None)
+        except UnicodeDecodeError:
+            if singly:
+                yield offset
+                offset += 1
+            # What this poll had already taken is lost unless it is taken again, one by one up to the bad one.
+            singly = not singly
+            consumer.seek(place, offset)
+            continue
+        for record in polled.get(place, ()):
+            yield record
+            offset = record.offset + 1
+
+
+def _record_unreadable(world: World, service: str, topic: str, partition: int, offset: int) -> None:
+    world.journal.write(
+        "published",
+        source=service,
+        partition=partition,
+        offset=offset,
+        subject="",
+        seq=0,
+        event_id="",
+        type="",
+        digest="",
+        written_at=0.0,
+        data={},
+        forged=(topic, partition, offset) in world.forged,
+    )
 
 
 def _record_one(world: World, service: str, record: ConsumerRecord[bytes, bytes]) -> None:

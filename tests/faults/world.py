@@ -34,6 +34,7 @@ class World:
         chance: draws for the present window, from the run's seed.
         patience: by how much faults that are better when longer are prolonged; 1 in continuous integration.
         forged: (topic, partition, offset) of the records that we wrote ourselves.
+        forged_at: when the last of them was written, on the monotonic clock; None as long as there is none.
     """
 
     stack: Stack
@@ -45,6 +46,7 @@ class World:
     chance: random.Random
     patience: float = 1.0
     forged: set[tuple[str, int, int]] = field(default_factory=set[tuple[str, int, int]])
+    forged_at: float | None = None
     extras: dict[str, Process] = field(default_factory=dict[str, Process])
 
     @property

@@ -1,100 +1,81 @@
-"""Records that no relay of ours would write: repeats, a fork, broken and oversize ones, each about its own ticket."""
+"""Every kind of record that no relay of ours would write, in the topic of intake."""
 
-import msgspec
-from aiokafka import AIOKafkaProducer
+import asyncio
+import time
 
 from common.backbone.partitioner import partition_of
-from common.ids import new_id
-from contracts.envelope import Header, kafka_headers
+from contracts.envelope import kafka_headers
 from tests.faults.bystander import LISTENERS, Bystander, open_bystander, read_events
 from tests.faults.faults import Fault, Made, Poisoned
-from tests.faults.world import World
+from tests.faults.forging import FORGERIES, Forgery, RawRecord, write_raw_records
+from tests.faults.world import NotPossible, World, wait_for
 from tests.support.stack import PARTITIONS
 
-_OVERSIZE_BYTES = 900_000
-"""Nearly what the broker takes, far more than an event may have."""
-Forgery = tuple[list[Header], bytes]
+_PARKED_S = 10.0
+_BREAKER_S = 60.0
+"""Within a minute a consumer parks few subjects; of more it would rather believe that it is broken itself, and stop."""
 
 
 async def forge(world: World) -> Made:
-    """One ticket for each kind, and one record that says nothing at all."""
-    poison: list[Poisoned] = []
-    producer = AIOKafkaProducer(bootstrap_servers=world.stack.servers.kafka_bootstrap)
-    await producer.start()
-    try:
-        for name, (reason, kind) in KINDS.items():
-            ticket = await open_bystander(world, name)
-            async with world.connected("intake") as connection:
-                rows = await read_events(connection, ticket.subject)
-            told = [(kafka_headers(row["headers"], row["seq"]), row["payload"]) for row in rows]
-            for headers, value in kind(told, ticket):
-                await _write(world, producer, ticket.ticket_id, headers, value)
-            if reason:
-                stops_at = ticket.last_seq + 1
-                poison += [(consumer, "intake", ticket.subject, reason, stops_at) for consumer in LISTENERS]
-        await _write(world, producer, str(new_id()), [("nothing", b"\xff")], b"\x00\xff")
-    finally:
-        await producer.stop()
-    return Made(detail=", ".join([*KINDS, "nonsense"]), poison=poison, poison_records=len(LISTENERS))
+    """One ticket for each kind that parks, one for all others; each kind waits until the one before was judged."""
+    if world.forged_at is not None and time.monotonic() - world.forged_at < _BREAKER_S:
+        raise NotPossible("records were forged less than a minute ago: consumers would stop at so many parked subjects")
+    parking = [forgery.name for forgery in FORGERIES if forgery.fate == "parked"]
+    everybody = await asyncio.gather(*(open_bystander(world, "forged") for _ in range(len(parking) + 1)))
+    spare, tickets = everybody[0], dict(zip(parking, everybody[1:], strict=True))
+    for forgery in FORGERIES:
+        ticket = tickets.get(forgery.name, spare)
+        await _write(world, forgery, ticket)
+        if forgery.fate == "parked":
+            # Who does not park it in time is for the checker to say.
+            await wait_for(lambda ticket=ticket: _is_parked(world, ticket), within=_PARKED_S)
+    poison: list[Poisoned] = [
+        (consumer, "intake", tickets[forgery.name].subject, forgery.reason, tickets[forgery.name].last_seq + 1)
+        for forgery in FORGERIES
+        if forgery.fate == "parked"
+        for consumer in LISTENERS
+    ]
+    kept = sum(forgery.fate == "poison" for forgery in FORGERIES)
+    detail = f"{len(FORGERIES)} kinds, of which {len(parking)} park and {kept} are kept as poison"
+    return Made(detail=detail, poison=poison, poison_records=kept * len(LISTENERS))
 
 
-async def _write(world: World, producer: AIOKafkaProducer, key: str, headers: list[Header], value: bytes) -> None:
+async def _write(world: World, forgery: Forgery, ticket: Bystander) -> None:
+    async with world.connected("intake") as connection:
+        rows = await read_events(connection, ticket.subject)
+    told = [
+        RawRecord(
+            partition=partition_of(row["key"], PARTITIONS),
+            key=row["key"].encode(),
+            headers=tuple(kafka_headers(row["headers"], row["seq"])),
+            value=row["payload"],
+        )
+        for row in rows
+    ]
     topic = world.stack.topics["intake"]
-    partition = partition_of(key, PARTITIONS)
-    done = await producer.send_and_wait(topic, value, key=key.encode(), partition=partition, headers=headers)
-    world.forged.add((topic, partition, done.offset))
+    record = forgery.forge(told, partitions=PARTITIONS)
+    [(partition, offset)] = await write_raw_records(world.stack.servers.kafka_bootstrap, topic, [record])
+    world.forged.add((topic, partition, offset))
+    world.forged_at = time.monotonic()
 
 
-def _repeats(told: list[Forgery], _ticket: Bystander) -> list[Forgery]:
-    """All that was told, once more."""
-    return told
+async def _is_parked(world: World, ticket: Bystander) -> bool:
+    """Whether every consumer of intake's topic has parked it."""
+    query = "select exists (select 1 from parked_subject where source = 'intake' and subject = $1)"
+    for service in LISTENERS:
+        async with world.connected(service) as connection:
+            if not await connection.fetchval(query, ticket.subject):
+                return False
+    return True
 
-
-def _fork(told: list[Forgery], _ticket: Bystander) -> list[Forgery]:
-    """The last number again, with another event."""
-    headers, value = told[-1]
-    return [(_changed(headers, ce_id=str(new_id())), value)]
-
-
-def _corrupt(told: list[Forgery], ticket: Bystander) -> list[Forgery]:
-    """The next number, with a time that is none."""
-    headers, value = told[-1]
-    return [(_next(headers, ticket, ce_time="yesterday"), value)]
-
-
-def _invalid(told: list[Forgery], ticket: Bystander) -> list[Forgery]:
-    """The next number, and a body that its schema refuses."""
-    return [(_next(told[0][0], ticket), msgspec.json.encode({"ticket_id": 5}))]
-
-
-def _oversize(told: list[Forgery], ticket: Bystander) -> list[Forgery]:
-    """The next number, and a body as large as the broker takes."""
-    return [(_next(told[0][0], ticket), msgspec.json.encode({"text": "x" * _OVERSIZE_BYTES}))]
-
-
-def _next(headers: list[Header], ticket: Bystander, **changes: str) -> list[Header]:
-    return _changed(headers, ce_id=str(new_id()), ce_subjectseq=str(ticket.last_seq + 1), **changes)
-
-
-def _changed(headers: list[Header], **changes: str) -> list[Header]:
-    return [(name, changes[name].encode() if name in changes else value) for name, value in headers]
-
-
-KINDS = {
-    "repeats": ("", _repeats),
-    "fork": ("fork", _fork),
-    "corrupt": ("undecodable", _corrupt),
-    "invalid": ("failed", _invalid),
-    "oversize": ("failed", _oversize),
-}
-"""By name: why consumers park the ticket, empty where they do not, and what is written."""
 
 FAULTS = (
     Fault(
         name="forged_records",
-        sentence="repeats, a fork, corrupt, schema-invalid and oversize records, and one without headers",
+        sentence="every kind of record that no relay would write: repeats, forks, gaps, corrupt, oversize, without "
+        "headers",
         make=forge,
-        lasts_s=3.0,
+        lasts_s=6.0,
         mixes=False,
     ),
 )
