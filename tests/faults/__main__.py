@@ -6,130 +6,96 @@ Windows of one fault each run with fixed seeds; windows of several at once with 
 
 import argparse
 import asyncio
+import logging
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
 
-from tests.faults.faults import Fault, forged, network, outbox, processes, servers
-from tests.faults.faults.mixed import mixed
-from tests.faults.history import HistoryWriter
-from tests.faults.installation import installation
-from tests.faults.journal import Journal
-from tests.faults.load import Load, draw
-from tests.faults.quiet import wait_until_still
-from tests.faults.records import record_everything
-from tests.faults.runner import BOUNDS, Window, run_window
-from tests.faults.verdict import ask_checker, describe_window, write_report
+from tests.faults.plan import ALL, plan_sessions
+from tests.faults.session import Outcome, run_session
+from tests.faults.verdict import write_report
 
-FAULTS = (*processes.FAULTS, *servers.FAULTS, *network.FAULTS, *outbox.FAULTS, *forged.FAULTS)
-MIXED = mixed(FAULTS)
-CONSUMERS = {
-    "intake": ["routing", "escalation", "feedback"],
-    "routing": ["intake", "escalation"],
-    "escalation": ["intake", "routing", "escalation"],
-    "feedback": ["intake", "routing", "escalation", "feedback"],
-}
-"""Whose events each service reads."""
-_FIXED_SEED = 1
 _STOPPED = 130
-_STORIES_LIMIT_S = 130.0
-"""A little longer than people of the floor wait for anything."""
-_STILL_LIMIT_S = 60.0
-_LONGEST_PATIENCE = 4.0
-_LONE_EVERY = 5
-"""In a soak each so manieth window is of one fault, so that those that do not mix have their turn."""
-Plan = Iterator[tuple[str, Fault, int, float]]
-"""Windows: name, fault, seed, patience."""
 
 
 def main() -> int:
     """Run, and return the exit code: 0 only where the checker found nothing and every story went as written."""
     given = _parse()
+    # That brokers cannot be reached is the matter of some faults, and not worth a line each time.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if given.list:
-        print(*(f"{fault.name:<20} {fault.sentence}" for fault in (*FAULTS, MIXED)), sep="\n")
+        print(*(f"{fault.name:<24} {fault.sentence}" for fault in ALL), sep="\n")
         return 0
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
     again = f'make {"soak" if given.minutes else "faults"} ARGS="{_arguments(given, seed)}"'
     print(f"seed {seed}; to repeat: {again}", flush=True)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="frontline-history-") as folder:
-        history = given.history or Path(folder) / "history.jsonl"
-        history.unlink(missing_ok=True)
-        started = time.monotonic()
         try:
-            windows, load = uvloop.run(_run(given, seed, history))
+            outcomes = uvloop.run(_run(given, seed, Path(folder)))
         except asyncio.CancelledError:
             print("stopped before the end, so there is no verdict; what was started is gone")
             return _STOPPED
-        code, verdict = ask_checker(history)
-        print(verdict)
-    print(
-        f"stories       {load.tally.wanted} ({len(load.refusals)} ended with a refusal, {len(load.troubles)} in vain)"
-    )
-    print(*load.troubles, sep="\n", end="\n" if load.troubles else "")
     took_s = time.monotonic() - started
-    print(f"{len(windows)} windows in {took_s:.0f} s; seed {seed}; to repeat: {again}")
+    for outcome in outcomes:
+        _print_verdict(outcome)
+    print(f"{sum(len(outcome.windows) for outcome in outcomes)} windows in {took_s:.0f} s; to repeat: {again}")
     if given.report:
         heading = [f"Commit {_commit()}, seed {seed}, {took_s:.0f} s. To repeat: `{again}`"]
-        write_report(given.report, windows, heading=heading, verdict=verdict)
-    return code or int(bool(load.troubles))
+        write_report(
+            given.report,
+            [window for outcome in outcomes for window in outcome.windows],
+            heading=heading,
+            verdicts=[outcome.verdict for outcome in outcomes],
+        )
+    return max(outcome.code or int(bool(outcome.troubles)) for outcome in outcomes)
 
 
-async def _run(given: argparse.Namespace, seed: int, history: Path) -> tuple[list[Window], Load]:
+async def _run(given: argparse.Namespace, seed: int, folder: Path) -> list[Outcome]:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    windows: list[Window] = []
-    with HistoryWriter(history) as writer:
-        journal = Journal(history=writer)
-        journal.write("run", seed=seed, commit=_commit(), started_at=time.time(), bounds=BOUNDS, consumers=CONSUMERS)
-        async with installation(journal, minutes=given.minutes) as world:
-            load = Load(journal=journal, house=world.house, run=f"r{seed}")
-            within = 0.0
-            try:
-                await load.open()
-                for name, fault, window_seed, patience in _plan(given, seed):
-                    world.patience = patience
-                    window = await run_window(world, load, fault, name=name, seed=window_seed)
-                    print(describe_window(window), flush=True)
-                    windows.append(window)
-                within = _STORIES_LIMIT_S
-            finally:
-                await load.end(within=within)
-            journal.fault = ""
-            if noise := await wait_until_still(world, within=_STILL_LIMIT_S):
-                load.troubles.append(f"never still: {noise}")
-            await record_everything(world)
-    return windows, load
+    running: list[asyncio.Task[Outcome]] = []
+    async with asyncio.TaskGroup() as group:
+        for session in plan_sessions(seed, only=given.only, minutes=given.minutes):
+            windows_over = asyncio.Event()
+            history = _place(given, folder, "cluster" if session.on_cluster else "")
+            running.append(
+                group.create_task(
+                    run_session(
+                        session,
+                        history,
+                        seed=seed,
+                        commit=_commit(),
+                        windows_over=windows_over,
+                    )
+                )
+            )
+            # While the stories of one installation come to their ends, the next one starts.
+            await windows_over.wait()
+    return [task.result() for task in running]
 
 
-def _plan(given: argparse.Namespace, seed: int) -> Plan:
-    if given.minutes:
-        yield from _soak(given.minutes, seed)
-        return
-    for fault in FAULTS:
-        if not given.only or fault.name in given.only:
-            yield fault.name, fault, _FIXED_SEED, 1.0
-    if not given.only or MIXED.name in given.only:
-        for each in (_FIXED_SEED, seed):
-            yield f"mixed-{each}", MIXED, each, 1.0
+def _place(given: argparse.Namespace, folder: Path, mark: str) -> Path:
+    """Where an installation's history is written: each has a file of its own."""
+    place: Path = given.history or folder / "history.jsonl"
+    if mark:
+        place = place.with_stem(f"{place.stem}-{mark}")
+    place.unlink(missing_ok=True)
+    return place
 
 
-def _soak(minutes: float, seed: int) -> Plan:
-    limit = time.monotonic() + 60 * minutes
-    number = 0
-    while time.monotonic() < limit:
-        number += 1
-        chance = random.Random(draw(seed, f"soak/{number}"))
-        fault = MIXED if number % _LONE_EVERY else chance.choice(FAULTS)
-        yield f"{number:04}-{fault.name}", fault, chance.randrange(2**32), chance.uniform(1.0, _LONGEST_PATIENCE)
+def _print_verdict(outcome: Outcome) -> None:
+    print(outcome.verdict)
+    ends = f"{len(outcome.refusals)} ended with a refusal, {len(outcome.troubles)} in vain"
+    print(f"stories       {outcome.stories} ({ends})", *outcome.troubles, sep="\n", flush=True)
 
 
 def _commit() -> str:
@@ -138,14 +104,15 @@ def _commit() -> str:
 
 
 def _arguments(given: argparse.Namespace, seed: int) -> str:
-    only = ["--only", *given.only] if given.only else []
-    return " ".join([*([f"--minutes {given.minutes:g}"] if given.minutes else []), *only, f"--seed {seed}"])
+    words = [f"--minutes {given.minutes:g}"] if given.minutes else []
+    words += ["--only", *given.only] if given.only else []
+    return " ".join([*words, f"--seed {seed}"])
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Faults under load, and a verdict.")
-    known = [fault.name for fault in (*FAULTS, MIXED)]
-    parser.add_argument("--only", nargs="+", default=[], choices=known, help="this fault; may be repeated")
+    known = [fault.name for fault in ALL]
+    parser.add_argument("--only", nargs="+", default=[], choices=known, metavar="FAULT", help="these; see --list")
     parser.add_argument("--minutes", type=float, default=0.0, help="go on drawing windows for so long: a soak")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run; drawn unless given")
     parser.add_argument("--report", type=Path, default=None, help="write the whole report as Markdown to this file")

@@ -25,11 +25,12 @@ def describe_window(window: Window) -> str:
     return f"{window.name:<20} {window.lasted_s:5.1f} s, {took} of {window.bound_s:5.1f} s{late}  {window.detail}"
 
 
-def write_report(path: Path, windows: Sequence[Window], *, heading: Sequence[str], verdict: str) -> None:
+def write_report(path: Path, windows: Sequence[Window], *, heading: Sequence[str], verdicts: Sequence[str]) -> None:
     """The whole report in Markdown."""
     titles = "| Window | Fault | Lasted, s | Quiet after, s | Bound, s | What was done |"
     table = [titles, "|---|---|---:|---:|---:|---|", *map(_row, windows)]
-    path.write_text("\n".join(["# Report of faults", "", *heading, "", *table, "", "```text", verdict, "```", ""]))
+    said = [line for verdict in verdicts for line in ("```text", verdict, "```", "")]
+    path.write_text("\n".join(["# Report of faults", "", *heading, "", *table, "", *said]))
 
 
 def _row(window: Window) -> str:

@@ -11,6 +11,7 @@ import asyncpg
 
 from devstack.demo.people import House
 from tests.faults.journal import Journal
+from tests.support.cluster import Cluster
 from tests.support.eventually import pass_time
 from tests.support.own_servers import OwnServers
 from tests.support.ports import free_ports
@@ -25,11 +26,23 @@ class NotPossible(Exception):
     """A fault cannot be made here; says why. It counts as not run."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Single:
+    """A PostgreSQL and one broker of an installation's own, and the wires before them."""
+
+    servers: OwnServers
+    postgres: Wire
+    kafka: Wire
+
+
 @dataclass(kw_only=True)
 class World:
     """One running installation.
 
     Attributes:
+        postgres_url: an administrator's, past any wire.
+        single: what its servers are, unless it has a cluster of brokers.
+        cluster: its brokers, where it has several; None else.
         house: its APIs, each call written down.
         chance: draws for the present window, from the run's seed.
         patience: by how much faults that are better when longer are prolonged; 1 in continuous integration.
@@ -38,9 +51,9 @@ class World:
     """
 
     stack: Stack
-    servers: OwnServers
-    postgres: Wire
-    kafka: Wire
+    postgres_url: str
+    single: Single | None = None
+    cluster: Cluster | None = None
     journal: Journal
     house: House
     chance: random.Random
@@ -48,6 +61,28 @@ class World:
     forged: set[tuple[str, int, int]] = field(default_factory=set[tuple[str, int, int]])
     forged_at: float | None = None
     extras: dict[str, Process] = field(default_factory=dict[str, Process])
+
+    @property
+    def servers(self) -> OwnServers:
+        """PostgreSQL and the one broker, to be ended and started again."""
+        return self._single().servers
+
+    @property
+    def wires(self) -> Sequence[Wire]:
+        """The ways to PostgreSQL and to the one broker."""
+        return (self._single().postgres, self._single().kafka)
+
+    def _single(self) -> Single:
+        if self.single is None:
+            raise NotPossible("this installation has a cluster of brokers")
+        return self.single
+
+    @property
+    def brokers(self) -> Cluster:
+        """The brokers of a cluster, to be ended and started again."""
+        if self.cluster is None:
+            raise NotPossible("this installation has one broker")
+        return self.cluster
 
     @property
     def workers(self) -> list[Process]:
@@ -61,7 +96,7 @@ class World:
 
     def database_url(self, service: str) -> str:
         """A service's database, past the wire."""
-        return self.servers.addresses.postgres_url.rpartition("/")[0] + "/" + self.database_name(service)
+        return self.postgres_url.rpartition("/")[0] + "/" + self.database_name(service)
 
     def database_name(self, service: str) -> str:
         """The name of a service's database."""
@@ -70,7 +105,7 @@ class World:
     @asynccontextmanager
     async def connected(self, service: str = "") -> AsyncGenerator[asyncpg.Connection]:
         """An administrator's connection, past the wire: to a service's database, else to the server's own."""
-        url = self.database_url(service) if service else self.servers.addresses.postgres_url
+        url = self.database_url(service) if service else self.postgres_url
         connection = await asyncpg.connect(url)
         try:
             yield connection

@@ -110,6 +110,19 @@ def own_servers(*, advertised_port: int = 0, volume_bytes: int = 0) -> Generator
         shutil.rmtree(folder)
 
 
+@contextmanager
+def own_postgres() -> Generator[str]:
+    """A PostgreSQL alone, in a folder of its own that is removed in the end; its administrator's URL."""
+    folder = Path(tempfile.mkdtemp(prefix="frontline-postgres-"))
+    folder.chmod(0o711)
+    servers = EmbeddedServers(postgres=folder / "postgres", kafka=folder / "kafka", logs=folder / "logs")
+    try:
+        yield servers.start_postgres(Silent(), Cancel())
+    finally:
+        servers.stop()
+        shutil.rmtree(folder)
+
+
 def _mount(place: Path, size_bytes: int) -> Path | None:
     """A file system in memory at `place`; None where it is not permitted."""
     place.mkdir()

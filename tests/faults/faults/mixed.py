@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from tests.faults.faults import Fault, Made
 from tests.faults.world import NotPossible, World
@@ -14,8 +15,11 @@ _AT_ONCE = 3
 _SPREAD_S = 3.0
 
 
-def mixed(faults: Sequence[Fault]) -> Fault:
-    """Three of those that may be mixed, each beginning at its own moment."""
+def mixed(name: str, faults: Sequence[Fault]) -> Fault:
+    """Three of those that may be mixed, each beginning at its own moment.
+
+    What one of them finds undocumented is left out: another of them may be the reason.
+    """
     mixing = [fault for fault in faults if fault.mixes]
 
     async def make(world: World) -> Made:
@@ -28,13 +32,14 @@ def mixed(faults: Sequence[Fault]) -> Fault:
                 return await fault.make(world)
             except NotPossible as why:
                 return Made(detail=f"not made: {why}")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as lost:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as lost:
                 # Its own connection to the server, which another fault of the mixture has ended.
                 return Made(detail=f"ended by another: {type(lost).__name__}")
 
         made = await asyncio.gather(*map(begin, drawn, delays))
         said = "; ".join(f"{fault.name} ({one.detail})" for fault, one in zip(drawn, made, strict=True))
         poison = list(chain.from_iterable(one.poison for one in made))
-        return Made(detail=said, poison=poison, poison_records=sum(one.poison_records for one in made))
+        poison_records = sum(one.poison_records for one in made)
+        return Made(detail=said, poison=poison, poison_records=poison_records)
 
-    return Fault(name="mixed", sentence="several faults at once, drawn from the seed", make=make, lasts_s=9.0)
+    return Fault(name=name, sentence="several faults at once, drawn from the seed", make=make, lasts_s=9.0)

@@ -9,13 +9,12 @@ _DELAY_S = 0.05
 
 async def be_slow(world: World) -> Made:
     """Everything arrives 50 ms later, each way, on both legs."""
-    wires = (world.postgres, world.kafka)
-    for wire in wires:
+    for wire in world.wires:
         wire.delay_s = _DELAY_S
     try:
         await pass_time(4.0 * world.patience)
     finally:
-        for wire in wires:
+        for wire in world.wires:
             wire.delay_s = 0.0
     return Made(detail=f"{1000 * _DELAY_S:.0f} ms each way")
 
@@ -24,7 +23,7 @@ async def reset(world: World) -> Made:
     """Some of the connections of either leg are reset, again and again."""
     count = 0
     for _ in range(round(8 * world.patience)):
-        for wire in (world.postgres, world.kafka):
+        for wire in world.wires:
             count += wire.cut(world.chance.choice((0.2, 0.5, 1.0)))
         await pass_time(0.5)
     return Made(detail=f"{count} connections reset")
@@ -32,15 +31,14 @@ async def reset(world: World) -> Made:
 
 async def fall_silent(world: World) -> Made:
     """All open connections carry nothing any more and nobody is told; new ones neither, for a time."""
-    wires = (world.postgres, world.kafka)
     count = 0
-    for wire in wires:
+    for wire in world.wires:
         wire.silent = True
         count += wire.hush()
     try:
         await pass_time(10.0)
     finally:
-        for wire in wires:
+        for wire in world.wires:
             wire.silent = False
     return Made(detail=f"{count} connections half open")
 
