@@ -53,6 +53,9 @@ async def run_window(world: World, load: Load, fault: Fault, *, name: str, seed:
         why_not = str(reason)
     ended_at = time.time()
     quiet_at = await wait_until_drained(world, within=_DRAIN_LIMIT_S)
+    ended = [each for each, starts in made.starts.items() if world.stack.processes[each].starts != starts]
+    troubles = [*made.troubles, *(f"{each} ended, and had to be started again" for each in ended)]
+    load.troubles += [f"{name}: {trouble}" for trouble in troubles]
     world.journal.write(
         "fault",
         fault=name,

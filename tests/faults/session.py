@@ -10,6 +10,7 @@ from tests.faults.history import HistoryWriter
 from tests.faults.installation import cluster_installation, installation
 from tests.faults.journal import Journal
 from tests.faults.load import Load
+from tests.faults.outcomes import find_contradictions
 from tests.faults.plan import Session
 from tests.faults.quiet import wait_until_still
 from tests.faults.records import record_everything
@@ -72,6 +73,7 @@ async def run_session(
             if noise := await wait_until_still(world, within=_STILL_LIMIT_S):
                 load.troubles.append(f"never still: {noise}")
             await record_everything(world)
+            load.troubles += await find_contradictions(world)
     outcome.stories, outcome.refusals, outcome.troubles = load.tally.wanted, load.refusals, load.troubles
     outcome.code, outcome.verdict = await asyncio.to_thread(ask_checker, history)
     return outcome

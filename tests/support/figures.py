@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 
-from tests.support.eventually import eventually
 from tests.support.recount import (
     MILLION,
     RATES,
@@ -18,33 +17,12 @@ from tests.support.recount import (
     Stream,
     figure_of,
     moment_of,
-    read_streams,
     recount,
 )
-from tests.support.stack import Stack
 
 _MAX_PAGES = 10_000
 
 Identity = tuple[str, str, str]
-
-
-async def figures_settle(
-    stack: Stack, *, since: datetime, until: datetime, within: float = 60.0
-) -> dict[str, dict[str, float | None]]:
-    """Wait until the figures of a running installation are what its topics say, and return the recounted totals.
-
-    Args:
-        stack: nothing goes on in it any more but what still follows from what was done.
-        since, until: the period; until excluded.
-        within: seconds until the test fails, with the last difference.
-    """
-    async with stack.client("feedback") as client:
-
-        async def equal() -> dict[str, dict[str, float | None]]:
-            streams = await read_streams(stack.servers.kafka_bootstrap, stack.topics)
-            return await assert_figures_equal(client, streams, since=since, until=until)
-
-        return await eventually(equal, within=within)
 
 
 async def assert_figures_equal(

@@ -99,13 +99,13 @@ async def _read(bootstrap: str, topic: str) -> dict[str, list[Told]]:
                     headers = {name: value.decode() for name, value in record.headers}
                     kind, _, ticket = headers["ce_subject"].partition("/")
                     if kind == "ticket":
-                        _add(streams[ticket], headers, record.value)
+                        add_record(streams[ticket], headers, record.value)
     finally:
         await consumer.stop()
     return streams
 
 
-def _add(stream: list[Told], headers: Mapping[str, str], value: bytes | None) -> None:
+def add_record(stream: list[Told], headers: Mapping[str, str], value: bytes | None) -> None:
     """Append the next event of a stream, whose number counts from 1 without gaps: one that came already is a repeat."""
     seq, due = int(headers["ce_subjectseq"]), len(stream) + 1
     assert seq <= due, f"{headers['ce_source']} {headers['ce_subject']}: {seq} follows {due - 1}"

@@ -1,21 +1,23 @@
 """Kafka and PostgreSQL die, are restarted, refuse, run out of disk."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+import httpx
 
 from tests.faults.faults import Fault, Made
 from tests.faults.world import NotPossible, World
+from tests.support.directory import new_ticket
 from tests.support.eventually import pass_time
 
+_ANSWER_S = 30.0
 _CHUNK_BYTES = 4 * 1024 * 1024
 
 
 async def kill_broker(world: World) -> Made:
-    """`kill -9`, then a start on what is left."""
-    world.servers.kill_kafka()
-    await pass_time(1.0 * world.patience)
-    await world.servers.start_again()
-    return Made()
+    """`kill -9`, then a start on what is left. Tickets are taken meanwhile, and no process gives up."""
+    return await _take_away(world, world.servers.kill_kafka, away_s=1.0, name="Kafka", wanted="201")
 
 
 async def restart_broker(world: World) -> Made:
@@ -26,11 +28,47 @@ async def restart_broker(world: World) -> Made:
 
 
 async def restart_postgres(world: World) -> Made:
-    """An immediate shutdown: recovery from the log."""
-    world.servers.kill_postgres()
-    await pass_time(0.5 * world.patience)
-    await world.servers.start_again()
-    return Made()
+    """An immediate shutdown: recovery from the log. Calls are refused for now meanwhile, and no process gives up."""
+    return await _take_away(
+        world,
+        world.servers.kill_postgres,
+        away_s=0.5,
+        name="PostgreSQL",
+        wanted="503 application/problem+json, to be tried again",
+    )
+
+
+async def _take_away(world: World, end: Callable[[], None], *, away_s: float, name: str, wanted: str) -> Made:
+    """End a server, ask for a ticket, start the server again.
+
+    Args:
+        wanted: what the answer must be.
+    """
+    starts = {process.name: process.starts for process in world.stack.processes.values()}
+    end()
+    try:
+        answer = await _open_ticket(world)
+        await pass_time(away_s * world.patience)
+    finally:
+        await world.servers.start_again()
+    wrong = f"without {name} a new ticket is answered with {answer}, not with {wanted}"
+    troubles = [] if answer == wanted else [wrong]
+    return Made(detail=f"a new ticket meanwhile: {answer}", troubles=troubles, starts=starts)
+
+
+async def _open_ticket(world: World) -> str:
+    """How a new ticket is answered that is asked for once, in words."""
+    key = f"away-{world.chance.randrange(2**32)}"
+    try:
+        answer = await world.house.services["intake"].post(
+            "/v1/tickets", headers={"Idempotency-Key": key}, json=new_ticket(0), timeout=_ANSWER_S
+        )
+    except httpx.HTTPError as broken:
+        return f"nothing: {broken!r}"
+    if answer.is_success:
+        return str(answer.status_code)
+    later = int(answer.headers.get("retry-after", "0"))
+    return f"{answer.status_code} {answer.headers['content-type']}, {'' if later else 'not '}to be tried again"
 
 
 async def terminate_connections(world: World) -> Made:
