@@ -26,7 +26,8 @@ from tests.faults.journal import Journal
 from tests.support.eventually import pass_time
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_PATIENCE_S = 20.0
+PATIENCE_S = 8.0
+"""How long a client waits for an answer; after that it cannot know what became of its call."""
 _ID = re.compile(r"/v1/(tickets|handoffs)/([0-9a-f-]{36})")
 _WORDS = {"tickets": "open", "messages": "message", "handoffs": "handoff", "hold": "update", "resume": "update"}
 """What the history calls a command, by the last word of its path; others are called by that word."""
@@ -37,7 +38,7 @@ class RecordingClient(httpx.AsyncClient):
 
     def __init__(self, journal: Journal, service: str, known: dict[str, str], **given: Any) -> None:
         """Args: known: the tickets of handoffs, shared by all clients."""
-        super().__init__(trust_env=False, timeout=_PATIENCE_S, **given)
+        super().__init__(trust_env=False, timeout=PATIENCE_S, **given)
         self._journal = journal
         self._service = service
         self._tickets = known

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import signal
-from contextlib import AsyncExitStack
+import time
+from collections.abc import Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from tests.faults.armed import POINTS
 from tests.faults.faults import Fault, Made, Make
+from tests.faults.load import PATIENCE_S
 from tests.faults.world import NotPossible, World, names, wait_for
 from tests.support.eventually import pass_time
 from tests.support.stack import Process
@@ -18,6 +21,8 @@ _LAST_PASSAGE, _LAST_OF_REBALANCE = 8, 2
 """Up to which passage a process may live; a rebalance passes twice."""
 _STOPPED_S = (13.0, 20.0)
 """Longer than a lease (5 s), a session of the group (6 s) and a rebalance (10 s)."""
+_TAKEN_OVER_S = 3.0
+_APIS_STOPPED_S = PATIENCE_S + 2.0
 
 
 async def kill_workers(world: World) -> Made:
@@ -75,21 +80,37 @@ def kill_at(point: str) -> Make:
 async def stop_workers(world: World) -> Made:
     """Every worker stands still while a second one takes its work over, then goes on as if nothing had been."""
     stopped_s = world.chance.uniform(*_STOPPED_S) if world.patience > 1 else _STOPPED_S[0]
+    began_at = time.monotonic()
     async with AsyncExitStack() as held:
-        await asyncio.gather(
-            *(held.enter_async_context(world.second(service)) for service in world.stack.database_urls)
-        )
-        stopped = [process.running for process in world.workers]
-        for process in world.workers:
-            process.kill(signal.SIGSTOP)
-        try:
-            await pass_time(stopped_s)
-        finally:
-            for process in stopped:
-                if process is not None and process.returncode is None:
-                    process.send_signal(signal.SIGCONT)
+        with _stopped(world.workers):
+            seconds = (held.enter_async_context(world.second(service)) for service in world.stack.database_urls)
+            await asyncio.gather(pass_time(stopped_s), *seconds)
+            await pass_time(_TAKEN_OVER_S)
+            stood_s = time.monotonic() - began_at
         await pass_time(1.0)
-    return Made(detail=f"{len(stopped)} workers stood for {stopped_s:.0f} s")
+    return Made(detail=f"{len(world.workers)} workers stood for {stood_s:.0f} s")
+
+
+async def stop_apis(world: World) -> Made:
+    """Every API process stands still until its clients have given up, then does what they had asked."""
+    stopped_s = _APIS_STOPPED_S * world.patience
+    with _stopped(world.apis):
+        await pass_time(stopped_s)
+    return Made(detail=f"{len(world.apis)} API processes stood for {stopped_s:.0f} s")
+
+
+@contextmanager
+def _stopped(processes: Sequence[Process]) -> Generator[None]:
+    """Processes that stand still and then go on, unless somebody killed them meanwhile."""
+    standing = [process.running for process in processes]
+    for process in processes:
+        process.kill(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in standing:
+            if process is not None and process.returncode is None:
+                process.send_signal(signal.SIGCONT)
 
 
 async def rebalance(world: World) -> Made:
@@ -129,6 +150,13 @@ FAULTS = (
         "then SIGCONT",
         make=stop_workers,
         lasts_s=17.0,
+        mixes=False,
+    ),
+    Fault(
+        name="zombie_apis",
+        sentence="SIGSTOP of every API process until its clients have given up; then SIGCONT",
+        make=stop_apis,
+        lasts_s=_APIS_STOPPED_S,
         mixes=False,
     ),
     Fault(
