@@ -11,7 +11,7 @@ from tests.faults.world import NotPossible, World
 from tests.support.eventually import pass_time
 
 BOUNDS = {"drain_factor": 2.0, "drain_extra_s": 10.0, "bystander_s": 10.0}
-_LEAD_S = 0.7
+_LEAD_S = 0.3
 _STORIES, _LEAST_STORIES = 16, 4
 _RATES = (1.0, 6.0)
 _DRAIN_LIMIT_S = 90.0

@@ -12,7 +12,7 @@ async def be_slow(world: World) -> Made:
     for wire in world.wires:
         wire.delay_s = _DELAY_S
     try:
-        await pass_time(4.0 * world.patience)
+        await pass_time(3.0 * world.patience)
     finally:
         for wire in world.wires:
             wire.delay_s = 0.0
@@ -44,7 +44,7 @@ async def fall_silent(world: World) -> Made:
 
 
 FAULTS = (
-    Fault(name="latency", sentence="50 ms on every packet, each way, on both legs", make=be_slow, lasts_s=4.0),
+    Fault(name="latency", sentence="50 ms on every packet, each way, on both legs", make=be_slow, lasts_s=3.0),
     Fault(name="resets", sentence="connections reset on both legs", make=reset, lasts_s=4.0),
     Fault(
         name="half_open",

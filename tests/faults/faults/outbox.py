@@ -1,5 +1,6 @@
 """What the relay must bear: another that does not ask for leases, and transactions that commit late."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
@@ -11,7 +12,9 @@ from tests.faults.faults import Fault, Made
 from tests.faults.world import World
 from tests.support.eventually import pass_time
 
-_HELD_S = 20.0
+_HELD_S = 8.0
+_HELD_IN_SOAK = 4
+"""How many times longer it is held where there is time: for minutes."""
 _TYPE = "support.ticket.probed.v1"
 """Nobody handles it; cursors move over it all the same."""
 
@@ -19,16 +22,20 @@ _TYPE = "support.ticket.probed.v1"
 async def forge_lease(world: World) -> Made:
     """Two relays publish the same rows at the same time."""
     async with AsyncExitStack() as held:
-        for service in ("intake", "routing"):
-            await held.enter_async_context(world.second(service, "--roles", "relay", FAULTS_FORGED_LEASE="1"))
+        await asyncio.gather(
+            *(
+                held.enter_async_context(world.second(service, "--roles", "relay", FAULTS_FORGED_LEASE="1"))
+                for service in ("intake", "routing")
+            )
+        )
         await pass_time(4.0 * world.patience)
     return Made(detail="of intake and of routing")
 
 
 async def hold_transaction(world: World) -> Made:
-    """An id is drawn, thousands of later ones are published, and then its transaction commits."""
+    """An id is drawn, hundreds of later ones are published, and then its transaction commits."""
     ticket = await open_bystander(world, "held")
-    held_s = _HELD_S * world.patience
+    held_s = _HELD_S * world.patience * (_HELD_IN_SOAK if world.patience > 1 else 1)
     event_id, now = new_id(), datetime.now(UTC)
     headers = encode_headers(
         event_id=event_id,
@@ -68,7 +75,7 @@ async def hold_strange_transaction(world: World) -> Made:
     async with world.connected() as connection:
         await connection.execute("begin")
         await connection.fetchval("select pg_current_xact_id()::text")
-        await pass_time(5.0 * world.patience)
+        await pass_time(3.0 * world.patience)
         await connection.execute("rollback")
     return Made()
 
@@ -78,7 +85,7 @@ FAULTS = (
         name="forged_lease",
         sentence="a second relay that believes every shard to be its own",
         make=forge_lease,
-        lasts_s=7.0,
+        lasts_s=6.0,
     ),
     Fault(
         name="held_transaction",
@@ -90,6 +97,6 @@ FAULTS = (
         name="strange_transaction",
         sentence="a transaction of another database of the same server stays open",
         make=hold_strange_transaction,
-        lasts_s=5.0,
+        lasts_s=3.0,
     ),
 )
