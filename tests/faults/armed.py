@@ -3,7 +3,8 @@
 The service's own code knows nothing of this. Its functions are wrapped before it starts:
 
 - each delivered event is noted in the table `effect_log`, in the transaction that applies it;
-- where the file that FAULTS_TRAP names says "<point> <n>", the process kills itself at its n-th passage of the point;
+- as long as the file that FAULTS_TRAP names says "<point> <n>", the process kills itself at its n-th passage of the
+  point;
 - with FAULTS_FORGED_LEASE=1 the relay believes that every shard is its own, whatever the leases say.
 """
 
@@ -47,22 +48,31 @@ _IN_COMMIT_S = 0.002
 
 @dataclass(kw_only=True)
 class Trap:
-    """Kills the process at the n-th passage of a point. The file is removed when it is read: it works once."""
+    """Kills the process at the n-th passage of a point, for as long as its file names them.
+
+    The file goes when the trap springs, so that it works once; who removes it before that disarms it.
+    """
 
     file: Path
-    point: str = ""
+    set_to: str = ""
     left: int = 0
 
     def springs(self, point: str) -> bool:
         """Whether this passage is the one."""
-        if not self.point and self.file.exists():
-            self.point, count = self.file.read_text().split()
-            self.left = int(count)
-            self.file.unlink()
-        if point != self.point:
+        try:
+            set_to = self.file.read_text()
+        except FileNotFoundError:
+            set_to = ""
+        armed_at, _, count = set_to.partition(" ")
+        if set_to != self.set_to:
+            self.set_to, self.left = set_to, int(count or 0)
+        if point != armed_at:
             return False
         self.left -= 1
-        return self.left == 0
+        if self.left:
+            return False
+        self.file.unlink(missing_ok=True)
+        return True
 
     def pass_by(self, point: str) -> None:
         """Pass a point, or end there."""
