@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer
 
@@ -15,8 +16,11 @@ async def follow(bootstrap: str, topic: str) -> None:
             key, seq = (header["ce_source"], header["ce_subject"]), int(header["ce_subjectseq"])
             if seq <= last.get(key, 0):
                 continue  # a repeat: delivery is at least once
+            if key in last and seq != last[key] + 1:
+                sys.exit(f"{key}: {last[key]} is followed by {seq}; stop and ask, nothing may be missing")
             last[key] = seq
             print(header["ce_time"], header["ce_type"], header["ce_subject"], seq, record.value.decode(), flush=True)
 
 
-asyncio.run(follow(sys.argv[1], sys.argv[2]))
+with suppress(KeyboardInterrupt):
+    asyncio.run(follow(sys.argv[1], sys.argv[2]))

@@ -2,13 +2,19 @@
 
 import asyncio
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from common.settings import KafkaSettings
+from tests.support.backbone import create_topics
 from tests.support.directory import new_ticket
 from tests.support.eventually import eventually
+from tests.support.golden import GOLDEN, golden_json, golden_record
+from tests.support.servers import Servers
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -44,6 +50,25 @@ async def test_the_example_consumer_shows_every_ticket_once(stack: Stack, tmp_pa
         finally:
             process.terminate()
             await process.wait()
+
+
+async def test_the_example_consumer_drops_repeats_and_ends_where_a_number_is_missing(
+    servers: Servers, topic_prefix: str
+) -> None:
+    topic = f"{topic_prefix}support.intake.v1"
+    await create_topics(KafkaSettings(bootstrap=servers.kafka_bootstrap), [topic], partitions=1)
+    async with AIOKafkaProducer(bootstrap_servers=servers.kafka_bootstrap) as producer:
+        for number in (3, 4, 3, 4, 5, 7):
+            headers, value = golden_record({**golden_json(GOLDEN[0]), "subjectseq": number})
+            await producer.send_and_wait(topic, value, headers=headers)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLE), servers.kafka_bootstrap, topic, stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(30):
+        shown, said = await process.communicate()
+    assert [line.split()[3] for line in shown.decode().splitlines()] == ["3", "4", "5"]
+    assert "5 is followed by 7" in said.decode()
+    assert process.returncode == 1
 
 
 async def test_the_feed_gives_everything_in_order_and_waits_for_news(stack: Stack) -> None:

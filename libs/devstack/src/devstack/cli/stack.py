@@ -184,8 +184,9 @@ Stop:           {frontline} down""")
 
 
 def _addresses(state: State) -> str:
-    """Every service with its address, a line each; each one describes itself at /openapi.json."""
-    return "\n".join(f"{service:<11} {state.api_url(service)}  (/openapi.json)" for service in state.services)
+    """Every service with its address, a line each, then Kafka's; each service describes itself at /openapi.json."""
+    services = [f"{service:<11} {state.api_url(service)}  (/openapi.json)" for service in state.services]
+    return "\n".join([*services, f"{'kafka':<11} {state.kafka_bootstrap}"])
 
 
 def _own_name() -> str:
