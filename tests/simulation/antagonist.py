@@ -7,6 +7,7 @@ from typing import Any
 from common.backbone.protocols import Place, Record
 from common.errors import Unavailable
 from contracts.envelope import Event
+from tests.simulation import operators
 from tests.simulation.database import Database
 from tests.simulation.history import Appended
 from tests.simulation.outbox import write_events
@@ -14,6 +15,7 @@ from tests.simulation.plan import Fault
 from tests.simulation.world import Slot, World
 
 _AIM_S = 1.0
+_PARKED_S = 5.0
 _LOOK_S = 0.004
 _IDLE_LIMIT_S = 8.0
 """A process that is stopped within a transaction loses it after so long."""
@@ -32,10 +34,14 @@ async def _commit_one(world: World, fault: Fault) -> None:
 
 
 async def _aim(world: World, fault: Fault) -> None:
-    """Wait a while for the moment: a transaction that has written, a batch that is not acknowledged."""
-    moments = {"consumer": world.consumer.is_busy, "relay": lambda: world.topic.in_flight > 0}
+    """Wait a while for the moment: a transaction that has written, a batch on its way, a subject that is parked."""
+    moments: dict[str, Callable[[], bool]] = {
+        "consumer": world.consumer.is_busy,
+        "relay": lambda: world.topic.in_flight > 0,
+        "parked": lambda: bool(world.consumer.table("parked")),
+    }
     is_now = moments.get(fault.aimed)
-    limit = world.loop.time() + _AIM_S
+    limit = world.loop.time() + (_PARKED_S if fault.aimed == "parked" else _AIM_S)
     while is_now is not None and not is_now() and world.loop.time() < limit:
         await world.loop.wait(_LOOK_S)
     await world.loop.wait(world.antagonist.choice((0.0, 0.01, 0.1)) * world.antagonist.random())
@@ -284,4 +290,5 @@ _DEEDS: dict[str, Callable[[World, Fault], Awaitable[None]]] = {
     "row held": _row_held,
     "retention": _retention,
     "open transaction": _open_transaction,
+    **operators.DEEDS,
 }

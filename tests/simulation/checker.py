@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from common.backbone.protocols import Stream
-from tests.simulation.history import Entry
+from tests.simulation.history import Appended, Entry
 from tests.simulation.world import World
 
 _BREAKER = 20
@@ -84,13 +84,20 @@ def _order_of_effects(world: World) -> Iterator[Broken]:
     genuine = _genuine(world)
     last: dict[str, int] = defaultdict(int)
     for effect in world.history.effects:
+        given_up = _given_up(world, effect.subject)
         if effect.seq <= last[effect.subject]:
             yield Broken("I4", effect.subject, f"the effect of {effect.seq} came once more")
-        elif effect.seq != last[effect.subject] + 1:
+        elif effect.seq in given_up:
+            yield Broken("I4", effect.subject, f"the effect of {effect.seq} came although it was given up")
+        elif not given_up.issuperset(range(last[effect.subject] + 1, effect.seq)):
             yield Broken("I4", effect.subject, f"the effect of {effect.seq} came after that of {last[effect.subject]}")
         elif genuine.get((effect.subject, effect.seq)) != effect.event_id and effect.subject not in world.history.lost:
             yield Broken("I4", effect.subject, f"the effect of {effect.seq} is one of another event")
         last[effect.subject] = max(last[effect.subject], effect.seq)
+
+
+def _given_up(world: World, subject: str) -> set[int]:
+    return world.history.given_up.get(subject, set())
 
 
 def _injected(world: World, origin: str) -> set[str]:
@@ -152,11 +159,12 @@ def _in_the_end(world: World) -> Iterator[Broken]:
     for subject in written:
         is_parked = ("intake", subject) in parked
         tickets = world.consumer.table("ticket").get((subject,)) or ()
+        gone = len(_given_up(world, subject))
         if subject in must and not is_parked and subject not in world.history.lost:
             yield Broken("I5", subject, f"is not parked although {must[subject]}")
         if is_parked and subject not in excused:
             yield Broken("I5", subject, "is still parked without a cause")
-        if not is_parked and subject not in world.history.lost and len(tickets) != written[subject]:
+        if not is_parked and subject not in world.history.lost and len(tickets) + gone != written[subject]:
             yield Broken("I5", subject, f"has {len(tickets)} effects of {written[subject]} events")
         said = world.consumer.table("said").get((subject,)) or ()
         if said != tuple(str(event_id) for _, event_id in tickets):
@@ -181,17 +189,28 @@ def _must_be_parked(world: World) -> dict[str, str]:
     }
     highest: dict[str, int] = defaultdict(int)
     for record in world.history.appended:
-        if record.origin == "garbage":
+        if record.origin == "garbage" and not _was_discarded(world, record):
             must[record.subject] = "a record about it cannot be read"
-        elif record.origin == "fork" and record.seq == highest[record.subject]:
+        elif (
+            record.origin == "fork" and record.seq == highest[record.subject] and not _has_acted(world, record.subject)
+        ):
             must[record.subject] = f"{record.seq} was given twice"
         elif record.origin == "relay":
             highest[record.subject] = max(highest[record.subject], record.seq)
     return must
 
 
+def _was_discarded(world: World, appended: Appended) -> bool:
+    record = world.topic.partitions[appended.place.partition].records[appended.offset]
+    return world.consumer.table("given up").get((record.key, tuple(record.headers), record.value)) is not None
+
+
+def _has_acted(world: World, subject: str) -> bool:
+    return any(entry.kind == "give up" and entry.subject == subject for entry in world.history.entries)
+
+
 def _has(world: World, subject: str, first: int | None) -> bool:
-    applied = len(world.consumer.table("ticket").get((subject,)) or ())
+    applied = len(world.consumer.table("ticket").get((subject,)) or ()) + len(_given_up(world, subject))
     return first is not None and any(
         record.subject == subject and record.seq >= max(first, applied + 1) for record in world.history.appended
     )

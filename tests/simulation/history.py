@@ -60,6 +60,8 @@ class History:
     effects: list[Entry] = field(default_factory=list[Entry])
     parks: list[Entry] = field(default_factory=list[Entry])
     moves: list[Moved] = field(default_factory=list[Moved])
+    given_up: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
+    """Numbers that operators have discarded, by subject."""
     below_floor: int = 0
     exits: list[str] = field(default_factory=list[str])
     """Why processes ended by themselves."""

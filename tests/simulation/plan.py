@@ -80,6 +80,8 @@ FAULTS: dict[str, tuple[int, float]] = {
     "open transaction": (2, 6.0),
 }
 """How often each is drawn, and how long it lasts at most."""
+ACTIONS = ("replay", "retry", "give up", "give up")
+"""What operators do beside all that, in every fifth schedule."""
 
 
 def draw_plan(seed: int) -> Plan:
@@ -89,6 +91,7 @@ def draw_plan(seed: int) -> Plan:
         return _bad_release(seed, chance)
     subjects = tuple(f"ticket/{name}" for name in _NAMES[: chance.randint(1, 4)])
     horizon_s = chance.choice(_HORIZONS_S)
+    acts = _draw_actions(seed, horizon_s) if seed % 5 == 3 else ()
     kinds = chance.choices(list(FAULTS), [weight for weight, _ in FAULTS.values()], k=chance.randint(0, 6))
     return Plan(
         seed=seed,
@@ -98,8 +101,26 @@ def draw_plan(seed: int) -> Plan:
         consumers=chance.choice((1, 2, 2, 3)),
         subjects=subjects,
         writes=tuple(_draw_write(chance, subjects, horizon_s) for _ in range(chance.randint(3, 14))),
-        faults=tuple(_draw_fault(chance, kind, horizon_s) for kind in kinds),
+        faults=(*(_draw_fault(chance, kind, horizon_s) for kind in kinds), *acts),
     )
+
+
+def _draw_actions(seed: int, horizon_s: float) -> tuple[Fault, ...]:
+    """By a chance of their own, so that the rest of a schedule stays what it was; with something to act upon."""
+    chance = Random(f"operators of {seed}")
+    cause = _draw_fault(chance, chance.choice(("poison", "poison for ever", "garbage", "fork")), horizon_s)
+    acts = [
+        Fault(
+            at=_WARM_UP_S + chance.random() * horizon_s * chance.choice((1, 3)),
+            kind=chance.choice(ACTIONS),
+            lasts_s=0.0,
+            who=chance.randrange(1_000),
+            much=chance.random(),
+            aimed=chance.choice(("consumer", "parked", "parked")),
+        )
+        for _ in range(chance.randint(1, 5))
+    ]
+    return cause, *acts
 
 
 def _draw_write(chance: Random, subjects: tuple[str, ...], horizon_s: float) -> Write:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.plan import FAULTS
+from tests.simulation.plan import ACTIONS, FAULTS
 from tests.simulation.run import Outcome, run_seed, shrink
 
 _KEPT = Path(__file__).with_name("seeds.txt")
@@ -48,10 +48,10 @@ def test_seeds_that_failed_once_hold() -> None:
 def test_schedules_reach_what_they_are_for() -> None:
     outcomes = [run_seed(seed) for seed in range(_CHUNK)]
     seen = Counter(kind for outcome in outcomes for kind in outcome.kinds)
-    for kind in ("append", "effect", "park", "keep", "release", "move", "reset", "exit", "not written"):
+    for kind in ("append", "effect", "park", "keep", "release", "move", "reset", "exit", "not written", "give up"):
         assert seen[kind] >= 3, kind
     drawn = {fault.kind for outcome in outcomes for fault in outcome.plan.faults}
-    assert drawn == {*FAULTS, "bad release"}
+    assert drawn == {*FAULTS, *ACTIONS, "bad release"}
     assert sum(outcome.effects for outcome in outcomes) > 5 * _CHUNK
     assert len({outcome.trace for outcome in outcomes}) == _CHUNK
 
