@@ -150,13 +150,14 @@ async def redrive_parked(
     """
     stream = {"source": source, "subject": subject}
     await lock_parked(tx, stream)
-    if over_gap:
-        for event in await list_events(tx.connection, **stream, limit=1):
-            if not event.seq:
-                raise Conflict("the first record does not say its number: discard it", code="number_unknown")
-            await tx.connection.execute(_MOVE_CURSOR, {**stream, "seq": event.seq - 1, "id": NOBODY})
+    first = await list_events(tx.connection, **stream, limit=1) if over_gap else []
+    for event in first:
+        if not event.seq:
+            raise Conflict("the first record does not say its number: discard it", code="number_unknown")
+        await tx.connection.execute(_MOVE_CURSOR, {**stream, "seq": event.seq - 1, "id": NOBODY})
     await retry_parked(tx, stream)
-    await note_action(tx, stream, "redrive_over_gap" if over_gap else "redrive", actor=actor, reason=reason)
+    action = "redrive_over_gap" if over_gap else "redrive"
+    await note_action(tx, stream, action, actor=actor, reason=reason, event=first[0] if first else None)
 
 
 async def discard_parked(

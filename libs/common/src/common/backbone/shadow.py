@@ -27,21 +27,17 @@ _CURSORS = """
     join unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
       on g.source = c.source and g.subject = c.subject
 """
-_LEFT_OUT = """
+_GIVEN_UP = """
     select a.source, a.subject, a.seq, a.action from {live}.parking_action a
     join unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
       on g.source = a.source and g.subject = a.subject
-    where a.action in ('discard', 'redrive_over_gap')
+    where a.action in ('discard', 'redrive_over_gap') and a.seq > 0
 """
 _KEEP_INCOMPLETE = """
     insert into pg_temp.left_alone (id)
     select distinct cast(split_part(l.subject, '/', 2) as uuid) from {live}.subject_cursor l
     left join pg_temp.subject_cursor s on s.source = l.source and s.subject = l.subject
     where l.source = any(:sources) and starts_with(l.subject, :kind) and coalesce(s.last_seq, 0) < l.last_seq
-      and not exists (
-        select 1 from {live}.parking_action a
-        where a.source = l.source and a.subject = l.subject and a.action = 'redrive_over_gap'
-      )
     union select unnest(cast(:known as uuid[]))
     on conflict do nothing
 """
@@ -135,10 +131,9 @@ class Shadow:
         reached = {
             (source, subject): seq for source, subject, seq in await tx.connection.execute(self._sql(_CURSORS), names)
         }
-        left_out = {
-            (source, subject, seq if action == "discard" else 0)
-            for source, subject, seq, action in await tx.connection.execute(self._sql(_LEFT_OUT), names)
-        }
+        given_up = list(await tx.connection.execute(self._sql(_GIVEN_UP), names))
+        left_out = {(each.source, each.subject, each.seq) for each in given_up if each.action == "discard"}
+        jumped_to = {(each.source, each.subject, each.seq) for each in given_up if each.action != "discard"}
         cursors = await self._store.list_cursors(tx, streams)
         moved: dict[Stream, Cursor] = {}
         events: list[Event] = []
@@ -152,7 +147,7 @@ class Shadow:
                 waiting.add(stream)
             elif stream in self._incomplete or (last is not None and event.seq <= last.seq):
                 continue
-            elif not self._follows(each, last, left_out):
+            elif not self._follows(each, last, left_out=left_out, jumped_to=jumped_to):
                 self._incomplete.add(stream)
             else:
                 moved[stream] = Cursor(event.seq, event.id)
@@ -166,9 +161,22 @@ class Shadow:
         await self._store.save_cursors(tx, moved)
         return ahead
 
-    def _follows(self, item: Delivery, last: Cursor | None, left_out: Collection[tuple[str, str, int]]) -> bool:
-        """Whether nothing that the service applied lies between; what operators gave up does not count."""
-        if (*item.stream, 0) in left_out or (last is None and item.record.place in self._late):
+    def _follows(
+        self,
+        item: Delivery,
+        last: Cursor | None,
+        *,
+        left_out: Collection[tuple[str, str, int]],
+        jumped_to: Collection[tuple[str, str, int]],
+    ) -> bool:
+        """Whether nothing that the service applied lies between; what operators gave up does not count.
+
+        Where an operator went over a gap is known, not from where: without anything before it, it cannot be told from
+        what the topic has lost since.
+        """
+        if last is None and item.record.place in self._late:
+            return True
+        if last is not None and (*item.stream, item.event.seq) in jumped_to:
             return True
         first = last.seq + 1 if last else 1
         return item.event.seq - first <= len(left_out) and all(
