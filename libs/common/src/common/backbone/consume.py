@@ -17,6 +17,7 @@ from common.backbone.consumer import Handler
 from common.backbone.decoding import decode_record
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.kafka import open_incoming
+from common.backbone.lag import Lag
 from common.backbone.protocols import Claim, IncomingLog, OffsetLost, Place
 from common.database import Database, UnknownOutcome
 from common.errors import Unavailable
@@ -137,6 +138,7 @@ class Consumer:
         self._stop = stop
         self._owner = str(new_id())
         self._claims: dict[Place, Claim] = {}
+        self._lag = Lag()
         self._dealt = -1
         """Number of the assignment that the claims belong to."""
         self._lost: dict[Place, int] = {}
@@ -182,6 +184,7 @@ class Consumer:
             self._dealt = dealt
             self._claims.clear()
             metrics.rebalances.add(1)
+            self._lag.keep(places)
             self._lost.clear()
         for place in self._lost:
             self._claims.pop(place, None)
@@ -291,12 +294,13 @@ class Consumer:
         try:
             await self._applier.apply(items, dict(self._claims), ends, slice_of=slice_of)
         except Exception as error:
+            self._lag.tell(items, ends, now=self._applier.store.clock.now(), waiting=True)
             return error
         for place, offset in applying.next_offsets(items).items():
             if place in self._claims:
                 self._claims[place] = replace(self._claims[place], next_offset=offset)
         self._progress_at = self._monotonic()
-        self._measure_lag(items, ends)
+        self._lag.tell(items, ends, now=self._applier.store.clock.now())
         return None
 
     def _still_valid(self, batch: Batch) -> list[Item]:
@@ -382,14 +386,6 @@ class Consumer:
         if changed:
             await self._log.hint(changed)
             self._hinted = offsets
-
-    def _measure_lag(self, items: Sequence[Item], ends: Mapping[Place, int]) -> None:
-        newest = {item.record.place: item.record for item in items if not item.record.fault}
-        now_ms = self._applier.store.clock.now().timestamp() * 1000
-        for place, record in newest.items():
-            where = {"topic": place.topic, "partition": place.partition}
-            metrics.time_lag.set(max(0.0, (now_ms - record.written_at_ms) / 1000), where)
-            metrics.offset_lag.set(max(0, ends.get(place, 0) - record.offset - 1), where)
 
     def _alive(self) -> None:
         if self._limit is not None:

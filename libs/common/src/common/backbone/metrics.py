@@ -24,7 +24,9 @@ fenced = _meter.create_counter(
     "frontline.consumer.fenced", "{transaction}", "transactions of an owner that was replaced"
 )
 poison = _meter.create_counter("frontline.consumer.poison", "{record}", "records that no subject can be found for")
-time_lag = _meter.create_gauge("frontline.consumer.time_lag", "s", "age of the newest record applied, by partition")
+time_lag = _meter.create_gauge(
+    "frontline.consumer.time_lag", "s", "age of the last record applied or the first that waits; 0 where none is left"
+)
 offset_lag = _meter.create_gauge("frontline.consumer.offset_lag", "{record}", "records not yet applied, by partition")
 batch_seconds = _meter.create_histogram("frontline.consumer.batch_duration", "s", "one transaction of a batch")
 batch_events = _meter.create_histogram("frontline.consumer.batch_size", "{event}", "events applied by one transaction")
