@@ -15,12 +15,14 @@ from common.backbone.applying import Applier, next_offsets
 from common.backbone.consume import consume_events
 from common.backbone.decoding import decode_record, pack_headers
 from common.backbone.inbox_store import PostgresInbox
+from common.backbone.operating import Operator, operate_next
+from common.backbone.operations import Operation, add_operation, get_operation
 from common.backbone.parking import discard_parked, redrive_parked
 from common.backbone.poison import discard_poison, retry_poison
 from common.backbone.protocols import Broken, Claim, Delivery, IncomingLog, Place, Record
 from common.backbone.redrive import redrive_next
 from common.clock import MovableClock
-from common.errors import Conflict
+from common.errors import Conflict, Unavailable
 from common.ids import new_id
 from common.settings import KafkaSettings
 from common.transaction import Transaction
@@ -306,3 +308,33 @@ async def test_a_replay_of_a_quiet_partition_does_not_wait_for_the_others_to_be_
                 back = "update consumer_offset set next_offset = 0, epoch = epoch + 1 where partition = 0"
                 await tx.connection.execute(text(back))
             await eventually(applied)
+
+
+async def test_an_operation_that_is_given_up_says_what_kept_it_from_its_end(empty_database: str) -> None:
+    async with bench(empty_database) as service:
+        database = service.inbox.database
+        async with database.begin(ORIGIN) as tx:
+            target = {"source": "intake", "partition": 0, "offset": 0, "time": None}
+            asked = await add_operation(tx, "replay", target, reason="a test")
+        operator = Operator(
+            database=database,
+            kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
+            service="routing",
+            sources=["intake"],
+            projections=[],
+        )
+
+        async def look() -> Operation:
+            async with database.read() as connection:
+                return await get_operation(connection, asked.id)
+
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await operate_next(operator)
+            waiting = await look()
+            assert (waiting.outcome, waiting.result["detail"][:37]) == ("", "Kafka does not answer at 127.0.0.1:1:")
+            service.clock.move(timedelta(minutes=3))
+        assert await operate_next(operator)
+        ended = await look()
+        assert ended.outcome == "failed"
+        assert "given up: 3 processes did not come to its end; the last said: Kafka does not" in ended.result["detail"]

@@ -7,13 +7,14 @@ begun anew by another, and one that is refused or fails has left no trace.
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import text
 
 from common.backbone import metrics
-from common.backbone.operations import Operation, OperationLost, claim_operation, finish_operation
+from common.backbone.operations import Operation, OperationLost, claim_operation, finish_operation, tell_operation
 from common.backbone.projections import Projection
 from common.backbone.rebuild import rebuild_projection
 from common.backbone.replay import replay_topic
@@ -70,6 +71,8 @@ async def operate_next(operator: Operator) -> bool:
         operation = await claim_operation(tx)
         if operation is not None and operation.exhausted:
             detail = f"given up: {operation.attempts - 1} processes did not come to its end"
+            if operation.result.get("detail"):
+                detail += f"; the last said: {operation.result['detail']}"
             await finish_operation(tx, operation, "failed", {"detail": detail})
             return True
     if operation is None:
@@ -78,7 +81,8 @@ async def operate_next(operator: Operator) -> bool:
         await _carry_out(operator, operation)
     except OperationLost:
         _log.warning("another process took operation %s", operation.id)
-    except Unavailable:
+    except Unavailable as absent:
+        await _tell(operator, operation, absent.detail)
         raise
     except Refused as refusal:
         await _settle(operator, operation, "refused", refusal.detail)
@@ -115,10 +119,20 @@ async def _carry_out(operator: Operator, operation: Operation) -> None:
 async def _settle(operator: Operator, operation: Operation, outcome: str, detail: str) -> None:
     try:
         async with operator.database.begin(operator.origin) as tx:
-            detail = detail.replace("\x00", "")[:_MAX_DETAIL]
-            await finish_operation(tx, operation, outcome, {"detail": detail})
+            await finish_operation(tx, operation, outcome, {"detail": _storable(detail)})
     except OperationLost:
         _log.warning("another process took operation %s", operation.id)
+
+
+async def _tell(operator: Operator, operation: Operation, detail: str) -> None:
+    """Where it is the database that is away, nobody can be told."""
+    with suppress(Unavailable):
+        async with operator.database.begin(operator.origin) as tx:
+            await tell_operation(tx, operation, _storable(detail))
+
+
+def _storable(detail: str) -> str:
+    return detail.replace("\x00", "")[:_MAX_DETAIL]
 
 
 async def _measure(database: Database) -> None:

@@ -49,6 +49,12 @@ _HOLD = text(
     where id = :id and attempts = :attempts and finished_at is null returning 1
     """
 )
+_TELL = text(
+    """
+    update operation set result = jsonb_build_object('detail', cast(:detail as text))
+    where id = :id and attempts = :attempts and finished_at is null
+    """
+)
 _FINISH = text(
     """
     update operation set finished_at = :now, outcome = :outcome, result = cast(:result as jsonb), lease_until = null
@@ -67,7 +73,7 @@ class Operation:
         attempts: how often a process began it; names the present holder too.
         outcome: empty until it is finished, then "done", "refused" (it cannot be done; nothing was changed) or
             "failed" (a fault of ours; nothing was changed).
-        result: what came of it; `detail` says it in a sentence.
+        result: what came of it; `detail` says it in a sentence, also of what keeps it from its end.
     """
 
     id: UUID
@@ -137,6 +143,12 @@ async def hold_operation(tx: Transaction, operation: Operation) -> None:
     values = {"id": operation.id, "attempts": operation.attempts, "until": tx.now + LEASE}
     if (await tx.connection.execute(_HOLD, values)).one_or_none() is None:
         raise OperationLost
+
+
+async def tell_operation(tx: Transaction, operation: Operation, detail: str) -> None:
+    """Say what keeps it from its end; it stays ours as long as its lease runs, then it is begun anew."""
+    values = {"id": operation.id, "attempts": operation.attempts, "detail": detail}
+    await tx.connection.execute(_TELL, values)
 
 
 async def finish_operation(tx: Transaction, operation: Operation, outcome: str, result: Mapping[str, object]) -> None:
