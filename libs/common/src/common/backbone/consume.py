@@ -320,6 +320,7 @@ class Consumer:
             metrics.fenced.add(1)
         _log.warning("claiming anew", extra={"cause": repr(failure)})
         self._claims.clear()
+        self._lag.keep(())
         await back_off(self._stop, 4 if isinstance(failure, Fenced) else 1)
 
     async def _wait_out(self, failure: Unavailable, attempts: int) -> bool:
