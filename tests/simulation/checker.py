@@ -155,7 +155,7 @@ def _in_the_end(world: World) -> Iterator[Broken]:
     parked: dict[Stream, object] = {stream: row for (stream,), row in world.consumer.table("parked").items()}
     must = _must_be_parked(world)
     # A fork that came behind later numbers is dropped as a repeat, or found when its subject is redriven in order.
-    excused = must.keys() | world.history.lost | _injected(world, "fork")
+    excused = must.keys() | world.history.lost | _injected(world, "fork") | _with_copies(world)
     for subject in written:
         is_parked = ("intake", subject) in parked
         tickets = world.consumer.table("ticket").get((subject,)) or ()
@@ -203,6 +203,18 @@ def _must_be_parked(world: World) -> dict[str, str]:
 def _was_discarded(world: World, appended: Appended) -> bool:
     record = world.topic.partitions[appended.place.partition].records[appended.offset]
     return world.consumer.table("given up").get((record.key, tuple(record.headers), record.value)) is not None
+
+
+def _with_copies(world: World) -> set[str]:
+    """Who has a record waiting that is the copy of a discarded one, and was not discarded itself."""
+    gone = world.consumer.table("given up at")
+    return {
+        record.subject
+        for record in world.history.appended
+        if record.origin == "garbage"
+        and (record.place, record.offset) in world.consumer.table("kept")
+        and (record.place, record.offset) not in gone
+    }
 
 
 def _has_acted(world: World, subject: str) -> bool:

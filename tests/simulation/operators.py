@@ -84,6 +84,7 @@ async def _give_up(world: World, fault: Fault, tx: MemoryTransaction) -> None:
 async def _pass_over(world: World, tx: MemoryTransaction, kept: ParkedRecord) -> None:
     database, subject = world.consumer, kept.stream[1]
     database.write(tx.work, ("kept", kept.record.place, kept.record.offset), GONE)
+    database.write(tx.work, ("given up at", kept.record.place, kept.record.offset), True)
     database.write(tx.work, ("given up", kept.record.key, tuple(kept.record.headers), kept.record.value), True)
     await database.lock(tx.work, ("cursor", kept.stream))
     cursor: Cursor | None = database.get(tx.work, ("cursor", kept.stream))
