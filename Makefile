@@ -4,6 +4,9 @@ PYTHON ?= python3
 # Passed to the command behind a target, for example: make test ARGS="tests/unit -k outbox" (then without the checks)
 ARGS ?=
 
+# How many processes share the tests where all run, each with servers of its own
+TEST_PROCESSES ?= 2
+
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 TESTS := $(wildcard tests/unit tests/simulation tests/planted tests/contracts tests/integration tests/e2e tests/faults)
 BIN := .venv/bin
@@ -29,7 +32,8 @@ down: .venv/.installed ## Stop the local stack (ARGS=--wipe also removes its dat
 	@$(BIN)/frontline down $(ARGS)
 
 test: $(if $(filter tests/%,$(ARGS)),.venv/.installed,check) ## Run the checks, then every test, on a real PostgreSQL and Kafka (ARGS= for pytest)
-	@$(BIN)/python -m pytest $(if $(filter tests/%,$(ARGS)),,$(TESTS)) $(ARGS)
+	@$(BIN)/python -m pytest $(if $(filter tests/%,$(ARGS)),,$(TESTS) -n $(TEST_PROCESSES) --dist loadfile \
+	    --no-loadscope-reorder) $(ARGS)
 
 test-asyncapi: .venv/.installed tests/asyncapi/node_modules/.installed ## Hold the contract to the official AsyncAPI parser; needs Node and npm (ARGS= for pytest)
 	@$(BIN)/python -m pytest tests/asyncapi $(ARGS)

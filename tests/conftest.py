@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 import asyncpg
 import pytest
 import uvloop
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.databases import Databases
 from tests.support.servers import Servers, servers_for_tests
@@ -30,6 +32,19 @@ def databases(servers: Servers) -> Iterator[Databases]:
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Every asynchronous test runs on the loop that the services run on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+class _Scheduling(LoadFileScheduling):
+    """A file's tests stay together and in order, and so do all that share the whole installation."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return "tests/e2e" if scope.startswith("tests/e2e/") else scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:
+    """How tests are dealt out where they run in several processes."""
+    return _Scheduling(config, log)
 
 
 @pytest.fixture
