@@ -8,7 +8,8 @@ ARGS ?=
 TEST_PROCESSES ?= 2
 
 MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
-TESTS := $(wildcard tests/unit tests/simulation tests/planted tests/contracts tests/integration tests/e2e tests/faults)
+# Quick ones first; those of the whole installation stay in one process, which must not be the last to begin with them.
+TESTS := $(wildcard tests/unit tests/simulation tests/planted tests/contracts tests/e2e tests/faults tests/integration)
 BIN := .venv/bin
 
 # A caller's Python settings must not lead our programs to other packages than the locked ones.
