@@ -327,8 +327,11 @@ class KafkaIncoming:
             _log.info("could not hint offsets", extra={"error": repr(error)})
 
     def end_offset(self, place: Place) -> int:
-        """See `IncomingLog.end_offset`."""
-        return self._consumer.highwater(TopicPartition(*place)) or 0
+        """See `IncomingLog.end_offset`. aiokafka asserts that the partition is ours; our claims learn of it later."""
+        partition = TopicPartition(*place)
+        if partition not in self._consumer.assignment():
+            return 0
+        return self._consumer.highwater(partition) or 0
 
     async def close(self) -> None:
         """See `IncomingLog.close`."""

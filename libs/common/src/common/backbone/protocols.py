@@ -163,7 +163,8 @@ class IncomingLog(Protocol):
         ...
 
     def end_offset(self, place: Place) -> int:
-        """The offset behind the last record that the last fetch knew of; 0 before the first."""
+        """The offset behind the last record that the last fetch knew of; 0 before the first, and where the partition
+        was taken from us."""
         ...
 
     def pause(self, paused: bool) -> None:
