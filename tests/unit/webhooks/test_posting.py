@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -163,6 +164,33 @@ async def test_of_several_addresses_the_first_that_accepts_is_posted_to(monkeypa
         with accepting_nothing("127.0.0.9", int(url.rpartition(":")[2])):
             assert (await post(url, timeout=timedelta(seconds=1))).status == 200, "and where nobody answers too"
     assert [seen.headers["host"] for seen in receiver.seen] == [url.removeprefix("http://")] * 2
+
+
+async def test_of_many_addresses_four_are_tried_and_the_last_has_the_time_that_the_others_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    receiver = Peer()
+    resolve_to(monkeypatch, lambda: ["127.0.0.6", "127.0.0.7", "127.0.0.8", "127.0.0.9", *["127.0.0.1"] * 28])
+    async with serving(receiver) as url:
+        url = url.replace("127.0.0.1", "hooks.example.com")
+        with accepting_nothing("127.0.0.9", int(url.rpartition(":")[2])):
+            began = time.monotonic()
+            answer = await post(url, timeout=timedelta(seconds=2))
+            took_s = time.monotonic() - began
+    assert answer == Answer(fault="no connection within 1 s")
+    assert took_s > 0.9, "a fourth of the time was not all that the others had left"
+    assert receiver.seen == []
+
+
+async def test_of_many_addresses_of_one_kind_one_of_the_other_kind_is_tried_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where there is no IPv6 and the resolver does not know it."""
+    receiver = Peer()
+    resolve_to(monkeypatch, lambda: ["::1"] * 5 + ["127.0.0.1"])
+    async with serving(receiver) as url:
+        answer = await post(url.replace("127.0.0.1", "hooks.example.com"), allowed=addresses.EVERYWHERE)
+    assert answer.status == 200
 
 
 async def test_only_2xx_is_a_success_and_no_redirect_is_followed() -> None:

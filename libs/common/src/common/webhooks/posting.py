@@ -19,6 +19,8 @@ _POLITE_S = 1.0
 """The status alone says what became of a post. An answer's body is still read so far, because some servers take a
 connection that is closed in the middle as a failure of their own."""
 _MAX_FAULT = 200
+_MOST_TRIED = 4
+"""Addresses of one host in one attempt: with more of them each would have too little time to be reached."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,15 +114,18 @@ class Poster:
         self, destinations: Sequence[Destination], body: bytes, headers: Mapping[str, str]
     ) -> httpx.Response:
         """The answer of the first address that accepts a connection: nothing was said to those before it."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        *others, last = _chosen(destinations)
         # Each has its share, or one that nobody answers from would leave no time for the others.
-        share_s = self._connect_s / len(destinations)
-        *others, last = destinations
+        share_s = self._connect_s / (len(others) + 1)
         for destination in others:
             try:
                 return await self._send(destination, body, headers, connect_s=share_s)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
-        return await self._send(last, body, headers, connect_s=share_s)
+        left_s = self._connect_s - (loop.time() - began)
+        return await self._send(last, body, headers, connect_s=max(share_s, left_s))
 
     async def _send(
         self, destination: Destination, body: bytes, headers: Mapping[str, str], *, connect_s: float
@@ -136,6 +141,14 @@ class Poster:
             extensions={"sni_hostname": destination.host},
         )
         return await self._client.send(request, stream=True)
+
+
+def _chosen(destinations: Sequence[Destination]) -> Sequence[Destination]:
+    """The first few, but the last of them of the other kind, IPv4 or IPv6, where the first ones are all of one."""
+    first = destinations[:_MOST_TRIED]
+    kinds = {":" in each.address for each in first}
+    other = next((each for each in destinations[_MOST_TRIED:] if (":" in each.address) not in kinds), None)
+    return first if other is None else [*first[:-1], other]
 
 
 async def _let_finish(response: httpx.Response) -> None:
