@@ -70,9 +70,7 @@ async def _feed(database: Database, fed: Fed, *, horizon: int) -> bool:
             return False
         if await queue.count_pending(tx.connection, fed.endpoint_id, limit=_MOST_WAITING) >= _MOST_WAITING:
             return False
-        events, reached = await queue.list_archived(
-            tx.connection, after=position, horizon=horizon, types=fed.types, limit=_PAGE
-        )
+        events, reached = await queue.list_archived(tx.connection, fed, after=position, horizon=horizon, limit=_PAGE)
         letters = [(fed.endpoint_id, letter_of(event)) for event in events]
         await queue.add_letters(tx, letters, again=True)
         await queue.move_feed(tx.connection, fed.endpoint_id, position=reached)

@@ -56,10 +56,15 @@ _FED = text(
 )
 _ANY_FED = text("select 1 from webhook_endpoint where disabled_at is null limit 1")
 _LOCK_FEED = text("select position from webhook_feed where endpoint_id = :endpoint_id for update skip locked")
+# What is told of another client's endpoint is not for this one's.
 _ARCHIVE = text(
     """
     select id, seq, headers, payload from event
     where id > :after and id <= :until and (cast(:types as text[]) = '{}' or type = any(cast(:types as text[])))
+      and (not starts_with(subject, 'endpoint/') or exists (
+        select from webhook_endpoint fed join webhook_endpoint told using (client_id)
+        where fed.endpoint_id = :endpoint_id and 'endpoint/' || told.endpoint_id = event.subject
+      ))
     order by id limit :limit
     """
 )
@@ -255,11 +260,12 @@ async def lock_feed(connection: AsyncConnection, endpoint_id: UUID) -> int | Non
 
 
 async def list_archived(
-    connection: AsyncConnection, *, after: int, horizon: int, types: Sequence[str], limit: int
+    connection: AsyncConnection, fed: Fed, *, after: int, horizon: int, limit: int
 ) -> tuple[list[Event], int]:
-    """Our own events behind a position, and the position up to which that is all there is."""
+    """Our own events for an endpoint behind a position, and the position up to which that is all there is."""
     until = min(horizon, after + _FEED_WINDOW)
-    values = {"after": after, "until": until, "types": list(types), "limit": limit}
+    page = {"after": after, "until": until, "limit": limit}
+    values = page | {"endpoint_id": fed.endpoint_id, "types": list(fed.types)}
     rows = (await connection.execute(_ARCHIVE, values)).all()
     events = [decode_event(kafka_headers(row.headers, row.seq), row.payload) for row in rows]
     return events, rows[-1].id if len(rows) == limit else until
