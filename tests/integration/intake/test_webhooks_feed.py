@@ -20,7 +20,7 @@ from intake.webhooks import feeding
 from intake.webhooks.domain import MAX_BODY_BYTES
 from tests.integration.intake.conftest import Intake, Told
 from tests.integration.intake.test_webhooks import body_of
-from tests.integration.intake.webhooks import all_delivered, create, edit, feed, log, sending
+from tests.integration.intake.webhooks import all_delivered, create, edit, feed, log, ping, sending
 from tests.support.backbone import no_beat, running
 from tests.support.eventually import eventually
 from tests.support.peers import Peer
@@ -111,25 +111,49 @@ async def test_an_endpoint_for_which_much_waits_is_fed_no_more_until_it_takes_so
             await all_delivered(intake, full, told)
 
 
-async def test_what_waits_of_ours_outlives_any_age_and_others_events_do_not(intake: Intake) -> None:
+async def prune(intake: Intake) -> None:
+    """Let what is too old go."""
+    [work] = [work for work in intake.service.periodic if work.name == "prune-webhooks"]
+    async with intake.database.begin(ORIGIN) as tx:
+        await work.run(tx)
+
+
+async def test_what_waits_of_ours_outlives_any_age_and_others_events_and_tests_do_not(intake: Intake) -> None:
     receiver = Peer()
     async with serving(receiver) as url:
         hook = await create(intake, url)
+        await ping(intake, hook)
         ticket = await intake.open()
         told = Told(ticket["id"])
         await intake.apply(told.event(WorkDequeued(ticket_id=told.ticket_id, reason="closed")))
         await feed(intake)
         await edit(intake, hook, enabled=False)
         own = await archived(intake)
-        assert len(await log(intake, hook)) == len(own) + 1
+        assert len(await log(intake, hook)) == len(own) + 2
         intake.clock.move(timedelta(days=15))
-        [prune] = [work for work in intake.service.periodic if work.name == "prune-webhooks"]
-        async with intake.database.begin(ORIGIN) as tx:
-            await prune.run(tx)
+        await prune(intake)
         assert [item["event_id"] for item in await log(intake, hook)] == [event_id for event_id, _ in own]
         await edit(intake, hook, enabled=True)
         async with sending(intake):
             await all_delivered(intake, hook, len(own))
+
+
+async def test_others_events_wait_for_fourteen_days_behind_the_disabling_and_the_enabling(intake: Intake) -> None:
+    receiver = Peer()
+    async with serving(receiver) as url:
+        hook = await create(intake, url, types=["support.work.dequeued.v1"])
+        told = Told((await intake.open())["id"])
+        await intake.apply(told.event(WorkDequeued(ticket_id=told.ticket_id, reason="closed")))
+        for move, change in ((timedelta(days=3), False), (timedelta(days=13), True), (timedelta(days=13), None)):
+            intake.clock.move(move)
+            await prune(intake)
+            assert len(await log(intake, hook)) == 1, f"gone before {change}"
+            if change is not None:
+                await edit(intake, hook, enabled=change)
+        async with sending(intake):
+            await all_delivered(intake, hook, 1)
+        await prune(intake)
+        assert await log(intake, hook) == [], "what was delivered goes by its own age"
 
 
 async def test_a_replay_lets_no_event_that_waits_overtake_an_earlier_one(

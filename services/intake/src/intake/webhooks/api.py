@@ -85,7 +85,10 @@ def housed_commands(house: House) -> APIRouter:
 
     @router.post("/{endpoint_id}/test", status_code=202, dependencies=[WRITE])
     async def test_webhook(endpoint_id: UUID, tx: CurrentTransaction, client: CurrentClient) -> DeliveryShown:
-        """Post an event that says no more than that it came; the log shows what became of it."""
+        """Post an event that says no more than that it came; the log shows what became of it.
+
+        409 `test_waits` while an earlier one waits to be taken.
+        """
         return DeliveryShown.of(await usecases.ping(tx, house, endpoint_id, client_id=_writes(client)))
 
     @router.post("/{endpoint_id}/replay", status_code=202, dependencies=[WRITE])

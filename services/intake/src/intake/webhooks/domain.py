@@ -11,6 +11,10 @@ from contracts.envelope import subject_of
 from contracts.intake import WebhookEndpointDisabled
 from contracts.registry import EVENT_TYPES
 
+PING = "support.webhook.ping.v1"
+"""The type of the event that tests an endpoint. It is posted only, so it is none of the contract's."""
+PING_KIND = "webhook_ping"
+"""Of its subject."""
 MAX_ENDPOINTS = 20
 """Of one client."""
 MAX_GENERATIONS = 3

@@ -1,15 +1,18 @@
-"""The worker role that feeds endpoints with intake's own events, from the archive. Several processes may run it."""
+"""The worker role that feeds endpoints with intake's own events, from the archive, and tells what operators watch.
+Several processes may run it."""
 
 import asyncio
 import logging
 from collections.abc import Callable
+
+from opentelemetry import metrics
 
 from common.database import Database
 from common.errors import Unavailable
 from common.feed import find_horizon
 from common.runtime import Role, Runtime
 from common.transaction import Origin
-from intake.webhooks import queue
+from intake.webhooks import log, queue
 from intake.webhooks.queue import Fed
 from intake.webhooks.usecases import letter_of
 
@@ -18,7 +21,15 @@ _PAGE = 500
 _MOST_WAITING = 10_000
 """An endpoint for which so many events wait is fed no more until it takes some: they stand in the archive anyway."""
 _PAUSE_S = 0.25
+_GAUGE_S = 5.0
 _ORIGIN = Origin(actor="service:intake")
+
+_meter = metrics.get_meter("frontline.intake")
+# Told here and not by the sender, or a sender that is absent would go unseen.
+_oldest = _meter.create_gauge(
+    "frontline.webhooks.oldest_waiting", "s", "how long the oldest due post waits, those to failing endpoints left out"
+)
+_endpoints = _meter.create_gauge("frontline.webhooks.endpoints", "{endpoint}", "endpoints, by state")
 
 
 def feeder() -> Role:
@@ -32,9 +43,13 @@ def feeder() -> Role:
 
 async def run_feeder(database: Database, *, beat: Callable[[], None], stop: asyncio.Event) -> None:
     """Feed until `stop` is set. An absent database is waited for."""
+    clock, measured_s = database.clock, float("-inf")
     while not stop.is_set():
         beat()
         try:
+            if clock.monotonic() - measured_s >= _GAUGE_S:
+                measured_s = clock.monotonic()
+                await _measure(database)
             moved = await feed_once(database)
         except Unavailable as absent:
             _log.warning("the feeding of webhooks waits", extra={"cause": absent.detail})
@@ -60,6 +75,21 @@ async def feed_once(database: Database) -> bool:
     for fed in behind:
         moved |= await _feed(database, fed, horizon=horizon)
     return moved
+
+
+async def _measure(database: Database) -> None:
+    """Tell what operators watch.
+
+    Raises:
+        Unavailable: the database is away.
+    """
+    now = database.clock.now()
+    async with database.read() as connection:
+        totals = await log.get_totals(connection, now=now)
+    _oldest.set((now - totals.due_since).total_seconds() if totals.due_since else 0.0)
+    _endpoints.set(totals.enabled - totals.failing, {"state": "enabled"})
+    _endpoints.set(totals.failing, {"state": "failing"})
+    _endpoints.set(totals.disabled, {"state": "disabled"})
 
 
 async def _feed(database: Database, fed: Fed, *, horizon: int) -> bool:

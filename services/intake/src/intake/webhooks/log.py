@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.transaction import Transaction
-from intake.webhooks.domain import Delivery, DeliveryState
+from intake.webhooks.domain import PING, PING_KIND, Delivery, DeliveryState
 
 _LIST = """
     select event_id, position, source, subject, seq, type, state, attempts, last_status, error, created_at,
@@ -21,13 +21,17 @@ _STATES = {
     DeliveryState.RETRYING: "and state = 'pending' and attempts > 0",
     DeliveryState.DELIVERED: "and state = 'delivered'",
 }
-# Of ours, what an endpoint still waits for stays: its feed has passed it, and would not come back for it.
+# Of ours, what an endpoint still waits for stays: its feed has passed it, and would not come back for it. Of others',
+# it stays as long behind the endpoint's last change, which being disabled and enabled are: a receiver that is mended in
+# time gets all that waits. Tests that wait are nobody's loss.
 _PRUNE = text(
     """
     delete from webhook_delivery where (endpoint_id, event_id) in (
       select endpoint_id, event_id from webhook_delivery d where created_at < :before and (
-        state = 'delivered' or source <> :own
-        or not exists (select from webhook_endpoint e where e.endpoint_id = d.endpoint_id)
+        state = 'delivered' or type = :ping or not exists (
+          select from webhook_endpoint e
+          where e.endpoint_id = d.endpoint_id and (d.source = :own or e.updated_at >= :before)
+        )
       )
       order by created_at limit :limit for update skip locked
     )
@@ -40,10 +44,18 @@ _PRUNE_LINES = text(
     )
     """
 )
-_OLDEST = text(
+# One that fails gets a single place: what it has due waits because of its receiver.
+_LONGEST_DUE = text(
     """
-    select min(d.created_at) from webhook_delivery d join webhook_endpoint e using (endpoint_id)
-    where d.state = 'pending' and e.disabled_at is null
+    select min(l.due_at) from webhook_line l join webhook_endpoint e using (endpoint_id)
+    where e.disabled_at is null and e.failing_since is null and l.due_at <= :now
+    """
+)
+# By its subject, which stands in the index of what waits.
+_WAITING_PING = text(
+    """
+    select 1 from webhook_delivery
+    where endpoint_id = :endpoint_id and state = 'pending' and starts_with(subject, :prefix) limit 1
     """
 )
 _COUNT_ENDPOINTS = text(
@@ -56,9 +68,10 @@ _COUNT_ENDPOINTS = text(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Totals:
-    """What operators watch. `oldest_at` is when the oldest event that waits for an enabled endpoint began to."""
+    """What operators watch. `due_since` is when the post became due that waits longest of those to endpoints that do
+    not fail."""
 
-    oldest_at: datetime | None
+    due_since: datetime | None
     enabled: int
     disabled: int
     failing: int
@@ -94,17 +107,26 @@ async def find_delivery(connection: AsyncConnection, endpoint_id: UUID, event_id
     return None if row is None else _delivery(row)
 
 
+async def has_waiting_ping(connection: AsyncConnection, endpoint_id: UUID) -> bool:
+    """Whether a test of the endpoint was not yet taken."""
+    values = {"endpoint_id": endpoint_id, "prefix": f"{PING_KIND}/"}
+    return (await connection.execute(_WAITING_PING, values)).first() is not None
+
+
 async def prune(tx: Transaction, *, own_source: str, before: datetime, limit: int) -> None:
-    """Delete what was put into its line before that time, but for own events that wait still; and lines of nobody."""
+    """Delete what was put into its line before that time, and lines of nobody.
+
+    Own events that wait still are left, and others' that wait for an endpoint that was changed since.
+    """
     await tx.connection.execute(_PRUNE_LINES)
-    await tx.connection.execute(_PRUNE, {"own": own_source, "before": before, "limit": limit})
+    await tx.connection.execute(_PRUNE, {"own": own_source, "ping": PING, "before": before, "limit": limit})
 
 
-async def get_totals(connection: AsyncConnection) -> Totals:
+async def get_totals(connection: AsyncConnection, *, now: datetime) -> Totals:
     """What operators watch."""
-    oldest = await connection.scalar(_OLDEST)
+    due_since = await connection.scalar(_LONGEST_DUE, {"now": now})
     count, disabled, failing = (await connection.execute(_COUNT_ENDPOINTS)).one()
-    return Totals(oldest_at=oldest, enabled=count - disabled, disabled=disabled, failing=failing)
+    return Totals(due_since=due_since, enabled=count - disabled, disabled=disabled, failing=failing)
 
 
 def _delivery(row: RowMapping) -> Delivery:

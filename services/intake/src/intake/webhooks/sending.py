@@ -17,7 +17,7 @@ from common.ids import new_id
 from common.runtime import Role, Runtime
 from common.transaction import Origin
 from common.webhooks import Answer, Poster, headers_of, signed_content
-from intake.webhooks import log, queue, store
+from intake.webhooks import queue, store
 from intake.webhooks.domain import Attempt
 from intake.webhooks.keys import Sealed, Sealer, SigningKey
 from intake.webhooks.queue import Claimed
@@ -38,16 +38,12 @@ _SETTLERS = 4
 """Connections that settling takes of the process's pool at once."""
 _LONGEST_PAUSE_S = 0.25
 _SETTLING_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
-_GAUGE_S = 5.0
+_IDLE_PAUSE_S = 5.0
 _ORIGIN = Origin(actor="service:intake")
 
 _meter = metrics.get_meter("frontline.intake")
 _attempts = _meter.create_counter("frontline.webhooks.attempts", "{attempt}", "posts to endpoints, by outcome")
 _durations = _meter.create_histogram("frontline.webhooks.duration", "s", "one attempt")
-_oldest = _meter.create_gauge(
-    "frontline.webhooks.oldest_waiting", "s", "how long the oldest event waits for an enabled endpoint"
-)
-_endpoints = _meter.create_gauge("frontline.webhooks.endpoints", "{endpoint}", "endpoints, by state")
 
 
 def sender(sealer: Sealer | None, *, open_poster: Callable[[], Poster]) -> Role:
@@ -80,7 +76,6 @@ class Sender:
         self._failing: set[UUID] = set()
         self._served: dict[UUID, float] = {}
         self._settlers = asyncio.Semaphore(_SETTLERS)
-        self._measured = float("-inf")
 
     async def run(self, *, beat: Callable[[], None], stop: asyncio.Event) -> None:
         """Post until `stop` is set; then what is under way ends first. An absent database is waited for."""
@@ -95,7 +90,6 @@ class Sender:
 
     async def _claim(self, room: Mapping[str, int]) -> Sequence[Claimed]:
         clock = self._database.clock
-        await self._measure()
         async with self._database.read() as connection:
             due = await queue.list_due_endpoints(connection, now=clock.now())
         rooms = self._deal(due, room["webhooks"])
@@ -186,24 +180,12 @@ class Sender:
                 if pause is not None:
                     await asyncio.sleep(pause)
 
-    async def _measure(self) -> None:
-        clock = self._database.clock
-        if clock.monotonic() - self._measured < _GAUGE_S:
-            return
-        self._measured = clock.monotonic()
-        async with self._database.read() as connection:
-            totals = await log.get_totals(connection)
-        _oldest.set((clock.now() - totals.oldest_at).total_seconds() if totals.oldest_at else 0.0)
-        _endpoints.set(totals.enabled - totals.failing, {"state": "enabled"})
-        _endpoints.set(totals.failing, {"state": "failing"})
-        _endpoints.set(totals.disabled, {"state": "disabled"})
-
 
 async def _idle(runtime: Runtime) -> None:
     while not runtime.stopping.is_set():
         runtime.beat()
         try:
-            async with asyncio.timeout(_GAUGE_S):
+            async with asyncio.timeout(_IDLE_PAUSE_S):
                 await runtime.stopping.wait()
         except TimeoutError:
             continue

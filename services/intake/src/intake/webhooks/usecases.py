@@ -19,6 +19,8 @@ from intake.webhooks.domain import (
     MAX_BODY_BYTES,
     MAX_ENDPOINTS,
     MAX_GENERATIONS,
+    PING,
+    PING_KIND,
     Delivery,
     Endpoint,
     EndpointEdit,
@@ -30,8 +32,6 @@ from intake.webhooks.domain import (
 from intake.webhooks.keys import Sealed, Sealer, SigningKey
 
 _log = logging.getLogger(__name__)
-PING = "support.webhook.ping.v1"
-"""The type of the event that tests an endpoint. It is posted only, so it is none of the contract's."""
 _REPLAY_MARGIN = timedelta(minutes=1)
 """Longer than a transaction can take: so far the archive's order may differ from that of the facts' times."""
 _PRUNE_AT_ONCE = 5_000
@@ -180,16 +180,19 @@ async def ping(tx: Transaction, house: House, endpoint_id: UUID, *, client_id: s
 
     Raises:
         NotFound: there is none of that id, or it is another client's.
-        Conflict: the endpoint is disabled.
+        Conflict: the endpoint is disabled, or a test waits already.
     """
-    endpoint = await store.get_endpoint(tx.connection, endpoint_id, client_id=client_id)
+    # Locked, so that of two at once the second one sees the first.
+    endpoint = await store.lock_endpoint(tx.connection, endpoint_id, client_id=client_id)
     _check_enabled(endpoint)
+    if await log.has_waiting_ping(tx.connection, endpoint_id):
+        raise Conflict("a test of this endpoint waits already: the log shows what it met", code="test_waits")
     event_id = new_id()
     # A subject for each, so that a test neither waits for another one nor for an event.
     letter = Letter(
         event_id=event_id,
         source=house.source,
-        subject=subject_of("webhook_ping", event_id),
+        subject=subject_of(PING_KIND, event_id),
         seq=1,
         type=PING,
         body=msgspec.json.encode(
@@ -198,7 +201,7 @@ async def ping(tx: Transaction, house: House, endpoint_id: UUID, *, client_id: s
                 "id": str(event_id),
                 "source": house.source,
                 "type": PING,
-                "subject": subject_of("webhook_ping", event_id),
+                "subject": subject_of(PING_KIND, event_id),
                 "time": format_time(tx.now),
                 "subjectseq": 1,
                 "datacontenttype": "application/json",
