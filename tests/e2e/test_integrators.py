@@ -3,17 +3,21 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from common.ids import new_id
 from common.settings import KafkaSettings
 from tests.support.backbone import create_topics
 from tests.support.directory import new_ticket
 from tests.support.eventually import eventually
 from tests.support.golden import GOLDEN, golden_json, golden_record
+from tests.support.ports import free_ports
 from tests.support.servers import Servers
 from tests.support.stack import Stack
 
@@ -52,23 +56,51 @@ async def test_the_example_consumer_shows_every_ticket_once(stack: Stack, tmp_pa
             await process.wait()
 
 
+async def follow_to_the_end(bootstrap: str, topic: str) -> tuple[list[str], str]:
+    """The numbers that the example consumer shows until it ends by itself, as a failure, and what it says then."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLE), bootstrap, topic, stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(30):
+        shown, said = await process.communicate()
+    assert process.returncode == 1
+    return [line.split()[3] for line in shown.decode().splitlines()], said.decode()
+
+
+async def publish_numbers(servers: Servers, topic: str, events: Iterable[tuple[int, UUID]]) -> None:
+    """Fill a new topic with events of one subject, each a number and an id."""
+    await create_topics(KafkaSettings(bootstrap=servers.kafka_bootstrap), [topic], partitions=1)
+    async with AIOKafkaProducer(bootstrap_servers=servers.kafka_bootstrap) as producer:
+        for number, event_id in events:
+            headers, value = golden_record({**golden_json(GOLDEN[0]), "subjectseq": number, "id": str(event_id)})
+            await producer.send_and_wait(topic, value, headers=headers)
+
+
 async def test_the_example_consumer_drops_repeats_and_ends_where_a_number_is_missing(
     servers: Servers, topic_prefix: str
 ) -> None:
     topic = f"{topic_prefix}support.intake.v1"
-    await create_topics(KafkaSettings(bootstrap=servers.kafka_bootstrap), [topic], partitions=1)
-    async with AIOKafkaProducer(bootstrap_servers=servers.kafka_bootstrap) as producer:
-        for number in (3, 4, 3, 4, 5, 7):
-            headers, value = golden_record({**golden_json(GOLDEN[0]), "subjectseq": number})
-            await producer.send_and_wait(topic, value, headers=headers)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(EXAMPLE), servers.kafka_bootstrap, topic, stdout=PIPE, stderr=PIPE
-    )
-    async with asyncio.timeout(30):
-        shown, said = await process.communicate()
-    assert [line.split()[3] for line in shown.decode().splitlines()] == ["3", "4", "5"]
-    assert "5 is followed by 7" in said.decode()
-    assert process.returncode == 1
+    ids = {number: new_id() for number in (3, 4, 5, 7)}
+    await publish_numbers(servers, topic, [(number, ids[number]) for number in (3, 4, 3, 4, 5, 7)])
+    shown, said = await follow_to_the_end(servers.kafka_bootstrap, topic)
+    assert shown == ["3", "4", "5"]
+    assert "5 is followed by 7" in said
+
+
+async def test_the_example_consumer_ends_where_a_number_comes_with_another_id(
+    servers: Servers, topic_prefix: str
+) -> None:
+    topic = f"{topic_prefix}support.intake.v1"
+    first, last, other = new_id(), new_id(), new_id()
+    await publish_numbers(servers, topic, [(1, first), (2, last), (1, first), (2, last), (2, other)])
+    shown, said = await follow_to_the_end(servers.kafka_bootstrap, topic)
+    assert shown == ["1", "2"]
+    assert f"2 is {last} and {other}" in said
+
+
+async def test_the_example_consumer_says_in_one_line_that_kafka_does_not_answer() -> None:
+    [port] = free_ports(1)
+    assert await follow_to_the_end(f"127.0.0.1:{port}", "any") == ([], f"Kafka does not answer at 127.0.0.1:{port}\n")
 
 
 async def test_the_feed_gives_everything_in_order_and_waits_for_news(stack: Stack) -> None:
