@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import os
 import random
 import secrets
 from collections import Counter
@@ -18,6 +17,7 @@ import pytest
 from tests.support.directory import new_ticket
 from tests.support.eventually import eventually
 from tests.support.peers import Peer
+from tests.support.seeds import draw_seed
 from tests.support.servers import Servers
 from tests.support.serving import serving
 from tests.support.stack import Stack, running_stack
@@ -119,8 +119,7 @@ def check_order(told: Sequence[tuple[str, str, int]]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_posts_are_repeated_in_order_when_their_worker_is_killed(servers: Servers, tmp_path: Path) -> None:
-    seed = int(os.environ.get("FAULT_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"seed {seed}")  # noqa: T201 - shown when the test fails: FAULT_SEED repeats the run
+    seed = draw_seed()
     chance = random.Random(seed)
     settings = {
         "FRONTLINE_INTAKE_WEBHOOKS_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

@@ -1,7 +1,6 @@
 """Two thousand tickets at once while worker processes die at random: each owned once, nothing lost, nothing twice."""
 
 import asyncio
-import os
 import random
 from collections import Counter
 from functools import partial
@@ -16,6 +15,7 @@ from contracts.envelope import Event
 from tests.support.directory import new_ticket, open_directory
 from tests.support.eventually import eventually
 from tests.support.fold import TicketState, as_shown, fold
+from tests.support.seeds import draw_seed
 from tests.support.servers import Servers
 from tests.support.stack import Stack, running_stack
 from tests.support.topics import first_appearances, read_topic
@@ -85,8 +85,7 @@ async def outbox_empty(stack: Stack) -> bool:
 
 @pytest.mark.timeout(400)
 async def test_two_thousand_tickets_while_workers_are_killed(servers: Servers, tmp_path: Path) -> None:
-    seed = int(os.environ.get("FAULT_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"seed {seed}")  # noqa: T201 - shown when the test fails: FAULT_SEED repeats the run
+    seed = draw_seed()
     async with running_stack(servers, tmp_path) as stack:
         # Each ticket weighs 2, so every agent has room for all that could come to it.
         agents = await open_directory(stack, agents=AGENTS, max_weight=1000)

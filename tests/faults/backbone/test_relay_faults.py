@@ -1,7 +1,6 @@
 """Relays that are killed, robbed of their leases or of their connections lose nothing and overtake nothing."""
 
 import asyncio
-import os
 import random
 import sys
 from collections.abc import Coroutine
@@ -28,10 +27,9 @@ from tests.support.backbone import (
     running,
 )
 from tests.support.eventually import eventually
+from tests.support.seeds import draw_seed
 from tests.support.servers import Servers
 from tests.support.topics import first_appearances, read_topic
-
-SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
 
 
 async def end_leases(database: Database) -> None:
@@ -71,15 +69,15 @@ async def all_are_done(database: Database, writers: list[asyncio.Task[None]]) ->
 async def test_a_relay_killed_again_and_again_loses_and_reorders_nothing(
     servers: Servers, empty_database: str, topic_prefix: str
 ) -> None:
-    print(f"seed {SEED}")  # noqa: T201 - pytest shows it where the test fails
-    choice = random.Random(SEED)
+    seed = draw_seed()
+    choice = random.Random(seed)
     kafka = kafka_settings(servers, topic_prefix)
     topic = topic_name("routing", topic_prefix)
     await create_topics(kafka, [topic])
     tickets = [new_id() for _ in range(40)]
     async with migrated(empty_database) as database, asyncio.TaskGroup() as group:
         enough = asyncio.Event()
-        writers = [group.create_task(write(database, tickets, enough, seed=SEED + n)) for n in range(4)]
+        writers = [group.create_task(write(database, tickets, enough, seed=seed + n)) for n in range(4)]
         for _ in range(4):
             goal = await published(database) + choice.randint(20, 400)
             process = await asyncio.create_subprocess_exec(

@@ -24,6 +24,7 @@ from tests.integration.intake.webhooks import all_delivered, create, edit, feed,
 from tests.support.backbone import no_beat, running
 from tests.support.eventually import eventually
 from tests.support.peers import Peer
+from tests.support.seeds import draw_seed
 from tests.support.serving import serving
 
 ORIGIN = Origin(actor="service:intake")
@@ -66,8 +67,7 @@ async def test_an_endpoint_is_not_fed_past_an_id_that_may_still_commit(intake: I
 
 
 async def test_nothing_is_skipped_while_many_commits_are_late(intake: Intake) -> None:
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+    seed = draw_seed()
     hook = await create(intake, NOWHERE)
 
     async def write(chance: random.Random) -> None:

@@ -5,7 +5,6 @@ otherwise the trap was never sprung and the test would prove nothing.
 """
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from common.service import Runtime, create_api
 from tests.integration.web.conftest import Notes
 from tests.support.backbone import ORIGIN, add_dequeued, open_database
 from tests.support.notes.app import build
+from tests.support.seeds import draw_seed
 from tests.support.serving import serving
 
 WRITERS = 8
@@ -124,8 +124,7 @@ async def all_events(database: Database) -> list[Seen]:
 async def test_nothing_is_skipped_while_commits_are_late(
     notes: Notes, empty_database: str, reader: httpx.AsyncClient
 ) -> None:
-    seed = int(os.environ.get("FEED_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"seed {seed}")  # noqa: T201 - shown when the test fails: FEED_SEED repeats the choices
+    seed = draw_seed()
     shared = [new_id() for _ in range(6)]
     owned = [[new_id() for _ in range(3)] for _ in range(WRITERS)]
     database = open_database(empty_database, service="notes")
