@@ -108,6 +108,8 @@ async def relay_events(
         bell: may be set where there are new rows; without it they are found at the next look.
     """
     failures, absences = 0, 0
+    # One for all sessions: what one of them could not give back, the next one holds at once and need not wait for.
+    holder = str(new_id())
     while not stop.is_set():
         beat()
         try:
@@ -119,7 +121,7 @@ async def relay_events(
             continue
         absences = 0
         metrics.sessions.add(1)
-        session = Session(store, log, clock=clock, bell=bell, beat=beat, stop=stop)
+        session = Session(store, log, holder=holder, clock=clock, bell=bell, beat=beat, stop=stop)
         try:
             await session.run()
         except (LeaseLost, Unavailable) as passing:
@@ -143,6 +145,7 @@ class Session:
         store: OutboxStore,
         log: OutgoingLog,
         *,
+        holder: str,
         clock: Clock,
         bell: asyncio.Event,
         beat: Callable[[], None],
@@ -155,7 +158,7 @@ class Session:
         self._clock = clock
         self._beat = beat
         self._stop = stop
-        self._holder = str(new_id())
+        self._holder = holder
         self._floors = Floors()
         self._known: dict[int, int] = {}
         """Shard by id, of every row read and not yet deleted."""
