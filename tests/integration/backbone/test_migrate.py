@@ -77,7 +77,7 @@ async def test_a_services_own_branch_goes_beside_the_common_one(empty_database: 
 
 async def test_an_empty_database_is_refused(empty_database: str) -> None:
     database = open_database(empty_database)
-    with pytest.raises(Misconfigured, match="lacks the migrations up to common_0003: run the migrate command"):
+    with pytest.raises(Misconfigured, match="lacks the migrations up to common_0004: run the migrate command"):
         await check_schema(database)
     await database.close()
 

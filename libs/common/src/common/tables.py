@@ -137,6 +137,7 @@ def _add_parking(metadata: MetaData) -> None:
         Column("actor", Text, nullable=False),
         Column("reason", Text, nullable=False),
         Column("acted_at", DateTime(timezone=True), nullable=False),
+        Index("parking_action_subject", "source", "subject"),
     )
     Table(
         "poison_record",
