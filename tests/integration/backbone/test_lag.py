@@ -13,8 +13,9 @@ from common.backbone.applying import Applier
 from common.backbone.consume import consume_events
 from common.backbone.consumer import Handler
 from common.backbone.inbox_store import PostgresInbox
-from common.backbone.protocols import IncomingLog, Place, Record
+from common.backbone.protocols import Claim, IncomingLog, Place, Record
 from common.clock import MovableClock
+from common.database import UnknownOutcome
 from common.errors import Unavailable
 from common.ids import new_id
 from common.transaction import Transaction
@@ -86,6 +87,58 @@ class Shown:
 
     def set(self, value: float, labels: Mapping[str, object]) -> None:
         self.by_partition[labels["partition"]] = value
+
+
+class Outage(PostgresInbox):
+    """A database that is lost in the middle of the first batch, and cannot be claimed from before it is back."""
+
+    away = False
+    refused = 0
+
+    async def claim(
+        self, places: Mapping[Place, int], *, lost: Mapping[Place, int], owner: str, bootstrap: bool
+    ) -> dict[Place, Claim]:
+        if self.away:
+            self.refused += 1
+            raise Unavailable("the database is away")
+        return await super().claim(places, lost=lost, owner=owner, bootstrap=bootstrap)
+
+
+async def test_the_lag_stands_while_the_database_is_away(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    time_lag, offset_lag = Shown(), Shown()
+    monkeypatch.setattr(metrics, "time_lag", time_lag)
+    monkeypatch.setattr(metrics, "offset_lag", offset_lag)
+    log, clock = Log(), MovableClock(START)
+
+    async def apply(tx: Transaction, events: Sequence[Event]) -> None:
+        if tx.now == START:
+            store.away = True
+            clock.move(timedelta(seconds=1))
+            raise UnknownOutcome("the connection was lost during COMMIT")
+
+    async def open_log() -> IncomingLog:
+        return log
+
+    async with migrated(empty_database, clock=clock) as database:
+        store = Outage(database, service="routing")
+        handler = Handler(name="any", types=frozenset({TicketClosed.event_type}), apply=apply)
+        applier = Applier(store=store, handlers=[handler])
+
+        def consume(stop: asyncio.Event) -> Coroutine[Any, Any, None]:
+            producers = {PLACE.topic: "intake"}
+            return consume_events(open_log, applier, producers=producers, bootstrap=False, beat=no_beat, stop=stop)
+
+        async def cannot_claim() -> bool:
+            return store.refused > 1
+
+        async def caught_up() -> bool:
+            return (time_lag.by_partition.get(0), offset_lag.by_partition.get(0)) == (0, 0)
+
+        async with running(consume):
+            await eventually(cannot_claim)
+            assert (time_lag.by_partition[0], offset_lag.by_partition[0]) == (3601, 2)
+            store.away = False
+            await eventually(caught_up)
 
 
 async def test_the_lag_is_told_while_nothing_is_applied_and_is_nothing_once_nothing_is_left(

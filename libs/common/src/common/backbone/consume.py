@@ -184,12 +184,12 @@ class Consumer:
             self._dealt = dealt
             self._claims.clear()
             metrics.rebalances.add(1)
-            self._lag.keep(places)
             self._lost.clear()
         for place in self._lost:
             self._claims.pop(place, None)
         missing = sorted(places - self._claims.keys())
         if not missing:
+            self._lag.keep(places)
             return
         try:
             bounds = await self._log.find_bounds(missing)
@@ -200,6 +200,7 @@ class Consumer:
                 bootstrap=self._bootstrap,
             )
         except Unavailable as absent:
+            # Nobody else can claim either: what was told of the lag stands.
             await self._wait_out(absent, 1)
             return
         for place, claim in claims.items():
@@ -320,7 +321,6 @@ class Consumer:
             metrics.fenced.add(1)
         _log.warning("claiming anew", extra={"cause": repr(failure)})
         self._claims.clear()
-        self._lag.keep(())
         await back_off(self._stop, 4 if isinstance(failure, Fenced) else 1)
 
     async def _wait_out(self, failure: Unavailable, attempts: int) -> bool:
