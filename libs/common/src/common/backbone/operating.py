@@ -73,7 +73,7 @@ async def operate_next(operator: Operator) -> bool:
             detail = f"given up: {operation.attempts - 1} processes did not come to its end"
             if operation.result.get("detail"):
                 detail += f"; the last said: {operation.result['detail']}"
-            await finish_operation(tx, operation, "failed", {"detail": detail})
+            await finish_operation(tx, operation, "failed", {"detail": _storable(detail)})
             return True
     if operation is None:
         return False
