@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 from uuid import UUID
 
 from common.backbone.consumer import Handler, caused_by
-from common.backbone.protocols import Broken, Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
+from common.backbone.protocols import Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
 from common.clock import Clock
 from common.transaction import Transaction
 from contracts.envelope import Event
@@ -168,11 +168,11 @@ class MemoryInbox:
         for record, error in records:
             self._database.write(_work(tx), ("poison", record.place, record.offset), error)
 
-    async def find_given_up(self, tx: Transaction, records: Sequence[Broken]) -> set[tuple[Place, int]]:
+    async def find_given_up(self, tx: Transaction, records: Sequence[ParkedRecord]) -> set[tuple[Place, int]]:
         """See `InboxStore.find_given_up`."""
         await self._travel(tx)
         given_up = self._database.table("given up")
-        found = [each.record for each in records]
+        found = [kept.record for kept in records]
         return {(each.place, each.offset) for each in found if (each.key, tuple(each.headers), each.value) in given_up}
 
     async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:

@@ -88,15 +88,13 @@ async def _pass_over(world: World, tx: MemoryTransaction, kept: ParkedRecord) ->
     database.write(tx.work, ("given up", kept.record.key, tuple(kept.record.headers), kept.record.value), True)
     await database.lock(tx.work, ("cursor", kept.stream))
     cursor: Cursor | None = database.get(tx.work, ("cursor", kept.stream))
-    last = cursor.seq if cursor else 0
     try:
         event_id = decode_event(kept.record.headers, kept.record.value).id
     except UndecodableRecord:
         event_id = NOBODY
-    if kept.seq > last:
+    if kept.seq == (cursor.seq if cursor else 0) + 1:
         database.write(tx.work, ("cursor", kept.stream), Cursor(kept.seq, event_id))
-        numbers = range(last + 1, kept.seq + 1)
-        tx.work.notes.append(lambda at: world.history.given_up.setdefault(subject, set()).update(numbers))
+        tx.work.notes.append(lambda at: world.history.given_up.setdefault(subject, set()).add(kept.seq))
     database.note(tx.work, "give up", subject, kept.seq, note=f"offset {kept.record.offset}")
 
 

@@ -1,6 +1,6 @@
 """The shadow of a projection beside what its topics no longer hold, on a real database."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import BigInteger, Column, MetaData, Table, Uuid, text
 
 from common.backbone.consumer import Handler
-from common.backbone.decoding import decode_record
-from common.backbone.parking import redrive_parked
+from common.backbone.decoding import decode_record, pack_headers
+from common.backbone.parking import discard_parked, redrive_parked
 from common.backbone.projections import Projection
 from common.backbone.protocols import Delivery, Place, Record
 from common.backbone.shadow import open_shadow
@@ -60,18 +60,25 @@ class Live:
         async with self.database.begin(ORIGIN) as tx:
             await tx.connection.execute(text(statement), {"subject": f"ticket/{self.ticket}", **values})
 
-    async def rebuild(self, *seqs: int) -> tuple[int, int]:
-        """From a topic that holds these numbers; returns what is counted then, and how many were left alone."""
+    async def rebuild(self, *seqs: int, behind: Mapping[int, Event] | None = None) -> tuple[int, int]:
+        """From a topic that holds these numbers; returns what is counted then, and how many were left alone.
+
+        Args:
+            behind: events that stand in it right behind one of these numbers.
+        """
+        events: list[Event] = []
+        for seq in seqs:
+            events += [event_of(self.ticket, seq), *([behind[seq]] if behind and seq in behind else [])]
         records = [
             Record(
                 place=PLACE,
-                offset=event.seq,
+                offset=offset,
                 key=b"k",
                 value=event.data,
                 headers=headers_of(event),
                 written_at_ms=0,
             )
-            for event in (event_of(self.ticket, seq) for seq in seqs)
+            for offset, event in enumerate(events)
         ]
         items = [decode_record(record, {PLACE.topic: "intake"}) for record in records]
         async with (
@@ -107,6 +114,34 @@ async def go_over(service: Live, seq: int) -> None:
         await redrive_parked(tx, source="intake", subject=subject, actor="client:ops", reason="lost", over_gap=True)
     await service.run("delete from parked_event")
     await service.run("delete from parked_subject")
+
+
+@pytest.mark.parametrize("number", [7, 999_999])
+async def test_what_was_given_up_without_its_number_takes_no_event_of_that_number_away(
+    empty_database: str, number: int
+) -> None:
+    """The other event of a fork, or a number far ahead: the service has applied 1 to 10, and so does the rebuild."""
+    async with live(empty_database) as service:
+        other = event_of(service.ticket, number)
+        await service.run("insert into parked_subject values ('intake', :subject, 'fork', '', 0, now(), now())")
+        await service.run(
+            "insert into parked_event values"
+            " ('support.intake.v1', 0, 50, 'intake', :subject, :seq, :headers, :payload, now())",
+            seq=number,
+            headers=pack_headers(headers_of(other)),
+            payload=other.data,
+        )
+        async with service.database.begin(ORIGIN) as tx:
+            await discard_parked(
+                tx,
+                source="intake",
+                subject=other.subject,
+                actor="client:ops",
+                reason="a fork",
+                first=(PLACE, 50),
+            )
+        assert await service.rebuild(*range(1, 11), behind={7: other}) == (10, 0)
+        assert await service.rebuild(*range(1, 11), behind={6: other}) == (10, 0)
 
 
 @pytest.mark.parametrize("held", [(), (8, 9, 10), (5, 6, 7, 8, 9, 10)])

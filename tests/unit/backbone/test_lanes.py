@@ -44,3 +44,7 @@ def test_each_record_is_in_one_lane_in_order_and_beside_all_of_its_partition_num
 def test_lanes_are_of_one_size_where_they_can_be(records: list[int], expected: list[int]) -> None:
     places = [("t", partition) for partition, count in enumerate(records) for _ in range(count)]
     assert [len(lane) for lane in split_lanes(items_of(places), least=500)] == expected
+
+
+def test_nothing_has_no_lanes_whatever_a_second_transaction_is_worth() -> None:
+    assert split_lanes([], least=0) == []

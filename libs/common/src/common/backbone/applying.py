@@ -24,7 +24,7 @@ _SLICE_STREAMS = 50
 _BREAKER_STREAMS = 20
 _BREAKER_SHARE = 0.05
 _OF_RELEASES = ("failed", "undecodable")
-"""Reasons for which a release is to blame if they come in numbers: ours, or a producer's."""
+"""Reasons that another release of ours can mend; see `Applier._check_breaker` for those that none can."""
 _BREAKER_LEAST = 5
 """Below this many, the share of a small batch says nothing."""
 
@@ -81,11 +81,14 @@ class Applier:
             parked = await self.store.lock_parked(tx, streams)
             # A statement of its own: it must see what a redrive committed while we waited for its lock.
             cursors = await self.store.list_cursors(tx, streams)
-            given_up = await self._find_given_up(tx, items)
             late_starters = {place for place, claim in claims.items() if claim.bootstrap}
-            wanted = [item for item in items if (item.record.place, item.record.offset) not in given_up]
-            plan = plan_batch(wanted, parked=parked, cursors=cursors, late_starters=late_starters)
-            plan.duplicates += len(items) - len(wanted)
+            plan = plan_batch(items, parked=parked, cursors=cursors, late_starters=late_starters)
+            given_up = await self.store.find_given_up(tx, plan.kept) if plan.kept else None
+            if given_up:
+                # What was discarded is no news when it is read again, and what follows it has nothing to wait for.
+                wanted = [item for item in items if (item.record.place, item.record.offset) not in given_up]
+                plan = plan_batch(wanted, parked=parked, cursors=cursors, late_starters=late_starters)
+                plan.duplicates += len(given_up)
             topic = items[0].record.place.topic
             with tracing.processing(topic, [delivery.event for delivery in plan.deliveries]) as events:
                 if slice_of:
@@ -116,11 +119,6 @@ class Applier:
             if not await self.store.move_offsets(tx, moves):
                 raise Fenced
 
-    async def _find_given_up(self, tx: Transaction, items: Sequence[Item]) -> set[tuple[Place, int]]:
-        """What was discarded is no news when it is read again. Events that can be read are told by their numbers."""
-        broken = [item for item in items if isinstance(item, Broken) and item.stream is not None]
-        return await self.store.find_given_up(tx, broken) if broken else set()
-
     async def _run_each(self, tx: Transaction, plan: Plan, events: Sequence[Event]) -> None:
         """Apply stream by stream; the plan is changed where one fails."""
         streams: dict[Stream, list[tuple[Delivery, Event]]] = {}
@@ -148,9 +146,10 @@ class Applier:
     async def _check_breaker(self, tx: Transaction, failing: int, batch_streams: int) -> None:
         """By the minute and by the batch, each against its own limit.
 
-        Gaps and forks do not count: no release mends what a topic has lost, and stopping would only keep the rest from
-        being applied. Counted in the database, so that a process which is started again and again does not park the
-        estate.
+        Gaps and forks do not count, whoever is to blame: no release mends what a topic has lost or holds twice, so
+        there would be nothing to start again with, and stopping would keep all others from being applied for good.
+        Their own alarms tell of them. Counted in the database, so that a process which is started again and again does
+        not park the estate.
         """
         lately = failing + await self.store.count_lately_parked(tx, _OF_RELEASES)
         if lately >= _BREAKER_STREAMS:
@@ -194,7 +193,7 @@ def split_lanes(items: Sequence[Item], *, least: int) -> list[list[Item]]:
         none for no items, one for a small batch, at most two for a large one.
     """
     numbers = Counter(item.record.place.partition for item in items)
-    if len(items) < least or len(numbers) == 1:
+    if len(items) < least or len(numbers) <= 1:
         return [list(items)] if items else []
     lanes: tuple[list[int], list[int]] = ([], [])
     for number, _ in numbers.most_common():

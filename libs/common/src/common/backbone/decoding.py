@@ -11,14 +11,14 @@ from uuid import UUID
 
 import msgspec
 
-from common.backbone.protocols import Broken, Delivery, Record
-from contracts.envelope import Header, UndecodableRecord, decode_event
+from common.backbone.protocols import Broken, Delivery, Record, RecordHeader
+from contracts.envelope import UndecodableRecord, decode_event
 
 _SUBJECT = re.compile(r"[a-z_]{1,32}/[A-Za-z0-9-]{1,64}")
 """What the paths under `/v1/admin/parked/` take."""
 _MAX_SEQ = 2**63 - 1
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
+_unpack = msgspec.msgpack.Decoder(list[RecordHeader]).decode
 
 
 def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Broken:
@@ -32,7 +32,7 @@ def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Br
     producer = producers[record.place.topic]
     try:
         event = decode_event(record.headers, record.value)
-    except (UndecodableRecord, AttributeError) as error:  # a header without a value has no `decode`
+    except UndecodableRecord as error:
         subject = _find_subject(record.headers)
         stream = (producer, subject) if subject else None
         return Broken(record=record, stream=stream, seq=_find_seq(record.headers), error=str(error))
@@ -48,40 +48,40 @@ def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Br
     return Delivery(record=record, stream=(producer, event.subject), event=event)
 
 
-def find_event_id(headers: Sequence[Header]) -> UUID | None:
+def find_event_id(headers: Sequence[RecordHeader]) -> UUID | None:
     """The id of a record that may be broken elsewhere; None where it cannot be read."""
     try:
-        return UUID(dict(headers)["ce_id"].decode())
-    except (KeyError, ValueError):
+        return UUID(_find(headers, "ce_id").decode())
+    except ValueError:
         return None
 
 
-def pack_headers(headers: Sequence[Header]) -> bytes:
+def pack_headers(headers: Sequence[RecordHeader]) -> bytes:
     """Headers as they are kept with a parked record."""
     return _pack(headers)
 
 
-def unpack_headers(packed: bytes) -> list[Header]:
-    """The reverse of `pack_headers`; a header without a value comes back empty."""
-    return [(name, value or b"") for name, value in _unpack(packed)]
-
-
-def list_headers(packed: bytes) -> list[tuple[str, bytes | None]]:
-    """Kept headers exactly as they came: one without a value has None."""
+def unpack_headers(packed: bytes) -> list[RecordHeader]:
+    """The reverse of `pack_headers`: exactly as they came, so that a record can be told by its bytes."""
     return _unpack(packed)
 
 
-def _find_subject(headers: Sequence[Header]) -> str:
+def _find_subject(headers: Sequence[RecordHeader]) -> str:
     try:
-        subject = dict(headers).get("ce_subject", b"").decode()
-    except (UnicodeDecodeError, AttributeError):
+        subject = _find(headers, "ce_subject").decode()
+    except UnicodeDecodeError:
         return ""
     return subject if _SUBJECT.fullmatch(subject) else ""
 
 
-def _find_seq(headers: Sequence[Header]) -> int:
+def _find(headers: Sequence[RecordHeader], name: str) -> bytes:
+    """The last one of this name, as `decode_event` takes it; empty where it is absent or has no value."""
+    return {name: value for name, value in headers if value is not None}.get(name, b"")
+
+
+def _find_seq(headers: Sequence[RecordHeader]) -> int:
     try:
-        seq = int(dict(headers)["ce_subjectseq"])
-    except (KeyError, TypeError, ValueError):
+        seq = int(_find(headers, "ce_subjectseq"))
+    except ValueError:
         return 0
     return seq if 0 < seq <= _MAX_SEQ else 0

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping, text
 
-from common.backbone.decoding import list_headers
+from common.backbone.decoding import unpack_headers
 from common.backbone.protocols import Stream
 from common.database import Database
 
@@ -123,7 +123,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, object]:
     shown["offset"] = row["position"]
     if "key" in row:
         shown["key_base64"] = _base64(row["key"])
-    shown["headers"] = [[name, _base64(value)] for name, value in list_headers(row["headers"])]
+    shown["headers"] = [[name, _base64(value)] for name, value in unpack_headers(row["headers"])]
     shown["value_base64"] = _base64(row["payload"])
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in shown.items()}
 

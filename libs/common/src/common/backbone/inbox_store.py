@@ -9,7 +9,7 @@ from sqlalchemy import text
 from common.answering import is_answering
 from common.backbone.decoding import pack_headers
 from common.backbone.parking import list_events, remove_events
-from common.backbone.protocols import Broken, Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
+from common.backbone.protocols import Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
 from common.clock import Clock
 from common.database import Database, foreign_errors
 from common.outbox import flush_events
@@ -78,8 +78,8 @@ _GIVEN_UP = text(
       cast(:topics as text[]), cast(:partitions as int[]), cast(:positions as bigint[]), cast(:sources as text[]),
       cast(:subjects as text[]), cast(:headers as bytea[]), cast(:payloads as bytea[])
     ) as g (topic, partition, position, source, subject, headers, payload)
-    join parking_action a on a.action = 'discard' and a.source = g.source and a.subject = g.subject
-      and a.headers = g.headers and a.payload is not distinct from g.payload
+    join parking_action a on a.action in ('discard', 'discard_record') and a.source = g.source
+      and a.subject = g.subject and a.headers = g.headers and a.payload is not distinct from g.payload
     """
 )
 _SAVE_CURSORS = Statement(
@@ -103,13 +103,19 @@ _PARK = text(
     on conflict do nothing
     """  # noqa: S608 - a constant of ours
 )
+# Where the topic was recreated, a record of the former one may still wait at the same place: ours then stands beside
+# it, under a partition that there never is. The same record, read again, is no news.
 _KEEP = text(
     """
     insert into parked_event (topic, partition, position, source, subject, seq, headers, payload, parked_at)
-    select g.*, :now from unnest(
+    select g.topic, case when p.topic is null then g.partition else -2 - g.partition end, g.position, g.source,
+      g.subject, g.seq, g.headers, g.payload, :now
+    from unnest(
       cast(:topics as text[]), cast(:partitions as int[]), cast(:positions as bigint[]), cast(:sources as text[]),
       cast(:subjects as text[]), cast(:seqs as bigint[]), cast(:headers as bytea[]), cast(:payloads as bytea[])
-    ) as g
+    ) as g (topic, partition, position, source, subject, seq, headers, payload)
+    left join parked_event p on p.topic = g.topic and p.partition = g.partition and p.position = g.position
+      and (p.headers, p.payload) is distinct from (g.headers, g.payload)
     on conflict do nothing
     """
 )
@@ -123,6 +129,7 @@ _POISON = text(
     where not exists (
       select 1 from parking_action a
       where a.action = 'discard_poison' and a.source = g.topic and a.subject = g.partition || '/' || g.position
+        and a.headers = g.headers and a.payload is not distinct from g.payload
     )
     on conflict do nothing
     """
@@ -231,11 +238,11 @@ class PostgresInbox:
         rows = await _CURSORS.fetch(tx.connection, _columns(streams))
         return {(source, subject): Cursor(seq, event_id) for source, subject, seq, event_id in rows}
 
-    async def find_given_up(self, tx: Transaction, records: Sequence[Broken]) -> set[tuple[Place, int]]:
+    async def find_given_up(self, tx: Transaction, records: Sequence[ParkedRecord]) -> set[tuple[Place, int]]:
         """See `InboxStore.find_given_up`. The same bytes are the same record, wherever they stand."""
         columns = {
-            **_record_columns([broken.record for broken in records]),
-            **_columns([broken.stream for broken in records if broken.stream]),
+            **_record_columns([kept.record for kept in records]),
+            **_columns([kept.stream for kept in records]),
         }
         rows = await tx.connection.execute(_GIVEN_UP, columns)
         return {(Place(topic, partition), position) for topic, partition, position in rows}

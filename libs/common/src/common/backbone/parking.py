@@ -61,6 +61,8 @@ _NOTE_EVENTS = text(
     order by g.number
     """
 )
+_LAST = text("select last_seq from subject_cursor where source = :source and subject = :subject")
+_LATE_STARTERS = text("select topic, partition from consumer_offset where bootstrap")
 _MOVE_CURSOR = text(
     """
     insert into subject_cursor as c (source, subject, last_seq, last_event_id) values (:source, :subject, :seq, :id)
@@ -161,13 +163,25 @@ async def redrive_parked(
 
 
 async def discard_parked(
-    tx: Transaction, *, source: str, subject: str, actor: str, reason: str, first_seq: int, count: int = 1
+    tx: Transaction,
+    *,
+    source: str,
+    subject: str,
+    actor: str,
+    reason: str,
+    first: tuple[Place, int] | None = None,
+    first_seq: int | None = None,
+    count: int = 1,
 ) -> int:
-    """Give up the first events behind a parked subject; they are kept with the reason. The rest is tried at once.
+    """Give up the first records behind a parked subject; they are kept with the reason. The rest is tried at once.
+
+    With a record whose number comes next, the number is given up too: the event after it may follow. With any other, a
+    repeat or one beyond a gap, nothing but the record is: to go over a gap is a deed of its own.
 
     Args:
-        first_seq: the number of the first of them as whoever acts saw it, so that no other is given up in its place
-            when a redrive or another operator was faster.
+        first: partition and offset of the first of them as whoever acts saw it, so that no other is given up in its
+            place when a redrive or another operator was faster.
+        first_seq: the same by its number, which several records may share.
         count: how many; all that wait if there are fewer.
     Returns:
         how many were discarded.
@@ -180,21 +194,56 @@ async def discard_parked(
     stream = {"source": source, "subject": subject}
     await lock_parked(tx, stream)
     events = await list_events(tx.connection, **stream, limit=count)
-    if events and events[0].seq != first_seq:
-        first = f"its first event is {events[0].seq} now, not {first_seq}"
-        raise Conflict(f"{subject} changed meanwhile: {first}", code="changed_meanwhile")
-    await note_events(tx, stream, "discard", events, actor=actor, reason=reason)
-    numbered = [event for event in events if event.seq]
-    if numbered:
-        last = numbered[-1]
+    _check_first(subject, events[0] if events else None, first=first, first_seq=first_seq)
+    following, others = await _part_following(tx.connection, stream, events)
+    if following:
+        await note_events(tx, stream, "discard", following, actor=actor, reason=reason)
+        last = following[-1]
         cursor = {"seq": last.seq, "id": find_event_id(last.record.headers) or NOBODY}
         await tx.connection.execute(_MOVE_CURSOR, {**stream, **cursor})
+    if others:
+        await note_events(tx, stream, "discard_record", others, actor=actor, reason=reason)
     await remove_events(tx, [event.record for event in events])
     if await list_events(tx.connection, **stream, limit=1):
         await retry_parked(tx, stream)
     else:
         await tx.connection.execute(_RELEASE, stream)
     return len(events)
+
+
+async def _part_following(
+    connection: AsyncConnection, stream: dict[str, str], events: Sequence[ParkedEvent]
+) -> tuple[list[ParkedEvent], list[ParkedEvent]]:
+    """Those whose numbers follow each other and what was applied last, and the others. The subject must be held."""
+    last: int | None = (await connection.execute(_LAST, stream)).scalar_one_or_none()
+    late = {Place(topic, partition) for topic, partition in await connection.execute(_LATE_STARTERS)}
+    following: list[ParkedEvent] = []
+    others: list[ParkedEvent] = []
+    for event in events:
+        begins = last is None and event.seq > 0 and event.record.place in late
+        if begins or event.seq == (last or 0) + 1:
+            following.append(event)
+            last = event.seq
+        else:
+            others.append(event)
+    return following, others
+
+
+def _check_first(
+    subject: str, found: ParkedEvent | None, *, first: tuple[Place, int] | None, first_seq: int | None
+) -> None:
+    if first is not None and (found is None or (found.record.place, found.record.offset) != first):
+        now = _name(found.record.place, found.record.offset) if found else "none"
+        what = f"its first record is {now} now, not {_name(*first)}"
+    elif first_seq is not None and found is not None and found.seq != first_seq:
+        what = f"its first event is {found.seq} now, not {first_seq}"
+    else:
+        return
+    raise Conflict(f"{subject} changed meanwhile: {what}", code="changed_meanwhile")
+
+
+def _name(place: Place, offset: int) -> str:
+    return f"{place.topic}/{place.partition}/{offset}"
 
 
 async def remove_events(tx: Transaction, records: Sequence[Record]) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from common.clock import Clock
 from common.transaction import Transaction
-from contracts.envelope import Event, Header
+from contracts.envelope import Event
 
 Delivered = Callable[[BaseException | None], None]
 
@@ -105,6 +105,10 @@ class OutboxStore(Protocol):
         ...
 
 
+RecordHeader = tuple[str, bytes | None]
+"""A header as the log gives it: it may have no value."""
+
+
 class Place(NamedTuple):
     """A partition of a topic."""
 
@@ -125,7 +129,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[Header]
+    headers: Sequence[RecordHeader]
     written_at_ms: int
     fault: str = ""
 
@@ -320,8 +324,8 @@ class InboxStore(Protocol):
         """Where each stream stands; absent where nothing was applied yet. A statement of its own, after the lock."""
         ...
 
-    async def find_given_up(self, tx: Transaction, records: Sequence[Broken]) -> set[tuple[Place, int]]:
-        """Of records that say whom they are about, the (partition, offset) of those that operators have discarded."""
+    async def find_given_up(self, tx: Transaction, records: Sequence[ParkedRecord]) -> set[tuple[Place, int]]:
+        """Of records that would be kept, the (partition, offset) of those that operators have discarded."""
         ...
 
     async def save_cursors(self, tx: Transaction, cursors: Mapping[Stream, Cursor]) -> None:

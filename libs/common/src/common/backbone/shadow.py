@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table, TextClause, text
 
 from common.backbone.applying import dispatch
+from common.backbone.decoding import pack_headers
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.projections import Projection
 from common.backbone.protocols import Cursor, Delivery, Place, Stream
@@ -28,10 +29,10 @@ _CURSORS = """
       on g.source = c.source and g.subject = c.subject
 """
 _GIVEN_UP = """
-    select a.source, a.subject, a.seq, a.action from {live}.parking_action a
+    select a.source, a.subject, a.seq, a.action, a.headers, a.payload from {live}.parking_action a
     join unnest(cast(:sources as text[]), cast(:subjects as text[])) as g (source, subject)
       on g.source = a.source and g.subject = a.subject
-    where a.action in ('discard', 'redrive_over_gap') and a.seq > 0
+    where a.action in ('discard', 'redrive_over_gap') and a.seq > 0 or a.action = 'discard_record'
 """
 _KEEP_INCOMPLETE = """
     insert into pg_temp.left_alone (id)
@@ -133,14 +134,22 @@ class Shadow:
         }
         given_up = list(await tx.connection.execute(self._sql(_GIVEN_UP), names))
         left_out = {(each.source, each.subject, each.seq) for each in given_up if each.action == "discard"}
-        jumped_to = {(each.source, each.subject, each.seq) for each in given_up if each.action != "discard"}
+        jumped_to = {(each.source, each.subject, each.seq) for each in given_up if each.action == "redrive_over_gap"}
+        no_news = {
+            (each.source, each.subject, each.headers, each.payload)
+            for each in given_up
+            if each.action == "discard_record"
+        }
         cursors = await self._store.list_cursors(tx, streams)
         moved: dict[Stream, Cursor] = {}
         events: list[Event] = []
         ahead: list[Delivery] = []
         waiting = set(behind)
         for each in concerned:
-            stream, event = each.stream, each.event
+            stream, event, record = each.stream, each.event, each.record
+            # Given up by itself, without its number: the number is another event's, or nobody's yet.
+            if no_news and (*stream, pack_headers(record.headers), record.value) in no_news:
+                continue
             last = moved.get(stream) or cursors.get(stream)
             if stream in waiting or event.seq > reached.get(stream, 0):
                 ahead.append(each)
