@@ -96,7 +96,8 @@ def test_missing_events_are_fetched_from_the_archive(command: Command, tmp_path:
     assert (planted["kind"], planted["headers"], planted["value_base64"]) == ("parked_event", [], None)
     shown = command.run("ops", "parked", "--service", "routing", "--subject", f"intake:{subject}").stderr
     assert "missing: " in shown
-    command.run("ops", "discard", "routing", "intake", subject, "--seq", str(number), "--reason", "made by a test")
+    record = "support.intake.v1/0/1000000"
+    command.run("ops", "discard", "routing", "intake", subject, "--first", record, "--reason", "made by a test")
     assert "no parked subjects" in command.run("ops", "parked", "--service", "routing").stderr
 
 

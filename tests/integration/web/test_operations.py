@@ -66,8 +66,16 @@ async def test_redrive_and_discard_are_kept_with_who_and_why(notes: Notes) -> No
     check_problem(await notes.http.post(f"{PATH}/discard", json={"reason": "  "}, headers=ops), 400, "invalid_input")
     late = {"reason": "test data", "first_seq": 9}
     check_problem(await notes.http.post(f"{PATH}/discard", json=late, headers=ops), 409, "changed_meanwhile")
-    discarded = await notes.http.post(f"{PATH}/discard", json=late | {"first_seq": 1, "count": 9}, headers=ops)
-    assert discarded.json()["events"] == 2
+    none = {"reason": "test data"}
+    check_problem(await notes.http.post(f"{PATH}/discard", json=none, headers=ops), 400, "invalid_input")
+    nowhere = none | {"first": "support.intake.v1/1"}
+    check_problem(await notes.http.post(f"{PATH}/discard", json=nowhere, headers=ops), 400, "invalid_input")
+    other = none | {"first": "support.intake.v1/0/2", "first_seq": 1}
+    check_problem(await notes.http.post(f"{PATH}/discard", json=other, headers=ops), 409, "changed_meanwhile")
+    first = none | {"first": "support.intake.v1/0/1"}
+    assert (await notes.http.post(f"{PATH}/discard", json=first, headers=ops)).json()["events"] == 1
+    discarded = await notes.http.post(f"{PATH}/discard", json=late | {"first_seq": 2, "count": 9}, headers=ops)
+    assert discarded.json()["events"] == 1
     check_problem(await notes.http.post(f"{PATH}/redrive", json={}, headers=ops), 404, "not_found")
     async with notes.database.read() as connection:
         rows = await connection.execute(text("select action, actor, reason from parking_action order by 1, 2"))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.backbone import missing, parking, poison, status
 from common.backbone.protocols import Place, Record
-from common.errors import Conflict
+from common.errors import Conflict, InvalidInput
 from common.web.access import needs_scope
 from common.web.cursors import decode_cursor, encode_cursor
 from common.web.dependencies import CurrentConnection, CurrentTransaction
@@ -140,14 +140,16 @@ class Redrive(CommandModel):
 
 
 class Discard(CommandModel):
-    """Give up the first `count` events that wait; why is kept.
+    """Give up the first `count` records that wait; why is kept.
 
-    `first_seq` is the number of the first of them as it was seen, 0 where it has none: if another stands first by now,
-    nothing is given up.
+    `first` is the first of them as it was seen, written `topic/partition/offset`: if another stands first by now,
+    nothing is given up. `first_seq`, its number, says the same less exactly, for records may share one. One of the two
+    is required.
     """
 
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
-    first_seq: Annotated[int, Field(ge=0, lt=2**63)]
+    first: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}/-?[0-9]{1,10}/[0-9]{1,18}$")] | None = None
+    first_seq: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
 
 
@@ -282,12 +284,15 @@ async def discard_parked(
 ) -> Acted:
     """Give up the first events of a parked subject, with a reason that is kept."""
     subject = f"{kind}/{subject_id}"
+    if command.first is None and command.first_seq is None:
+        raise InvalidInput("say which record you saw first", pointers=[("/first", "or /first_seq is required")])
     count = await parking.discard_parked(
         tx,
         source=source,
         subject=subject,
         actor=tx.origin.actor,
         reason=command.reason,
+        first=_place(command.first) if command.first else None,
         first_seq=command.first_seq,
         count=command.count,
     )
@@ -300,6 +305,11 @@ async def _list_missing(connection: AsyncConnection, parked: parking.ParkedSubje
     except Conflict:
         return []  # nothing waits behind it, so nothing can be missing before it
     return [Run(first=first, last=last) for first, last in found.numbers[:_SHOWN_RUNS]]
+
+
+def _place(record: str) -> tuple[Place, int]:
+    topic, partition, offset = record.split("/")
+    return Place(topic, int(partition)), int(offset)
 
 
 def _poison(found: poison.PoisonRecord) -> Poison:
@@ -319,7 +329,7 @@ def _shown(record: Record) -> dict[str, Any]:
         "topic": record.place.topic,
         "partition": record.place.partition,
         "offset": record.offset,
-        "headers": {name: value.decode("utf-8", "replace") for name, value in record.headers},
+        "headers": {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers},
         "value": text,
         "value_base64": base64.b64encode(value).decode() if value is not None and text is None else None,
     }

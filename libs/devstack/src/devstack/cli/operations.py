@@ -87,11 +87,14 @@ def discard(
     source: From,
     subject: Subject,
     reason: Annotated[str, typer.Option(help="Kept with who and when.")],
-    seq: Annotated[int, typer.Option(min=0, help="The number of the first of them, as `ops parked` shows it.")],
+    first: Annotated[
+        str,
+        typer.Option(metavar="TOPIC/PARTITION/OFFSET", help="The first of them, as `ops parked --subject` shows it."),
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many of the first events that wait.")] = 1,
 ) -> None:
-    """Give up the first events of a parked subject."""
-    body: dict[str, object] = {"reason": reason, "first_seq": seq, "count": count}
+    """Give up the first events of a parked subject. If another stands first by now, nothing is given up."""
+    body: dict[str, object] = {"reason": reason, "first": first, "count": count}
     done = client_of(at).send("POST", f"{parked_path(source, subject)}/discard", body)
     note(f"{done['events']} events of {subject} are given up by {at}")
 
@@ -107,9 +110,11 @@ def _say_parked(service: Service | None, wanted: str, *, as_json: bool) -> None:
     say_fields({name: value for name, value in found.items() if name != "records"})
     if found["missing"]:
         note("missing: " + ", ".join(f"{run['first']} to {run['last']}" for run in found["missing"]))
-    columns = ("seq", "topic", "partition", "offset", "value")
-    rows = [[record[name] for name in columns] for record in found["records"]]
-    say_table(columns, rows, empty="no events wait behind it")
+    rows = [
+        (each["seq"], f"{each['topic']}/{each['partition']}/{each['offset']}", each["value"])
+        for each in found["records"]
+    ]
+    say_table(("seq", "record", "value"), rows, empty="no events wait behind it")
 
 
 def say_lists(
