@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from common.backbone.decoding import pack_headers
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.missing import FROM_ARCHIVE, add_missing, find_missing
 from common.backbone.operating import Operator, operate_next
@@ -20,7 +21,7 @@ from common.clock import MovableClock
 from common.errors import Conflict, NotFound
 from common.ids import new_id
 from common.transaction import Origin
-from contracts.envelope import as_json, from_json, headers_of
+from contracts.envelope import Event, as_json, from_json, headers_of
 from tests.support.backbone import (
     PARTITIONS,
     Inbox,
@@ -63,17 +64,18 @@ async def has_effects(service: Inbox, expected: dict[str, list[int]]) -> bool:
 async def with_gap(servers: Servers, url: str, prefix: str, ticket: UUID) -> AsyncGenerator[Inbox]:
     """A service that read 1 to 6 of a ticket, of which its own fault lost 2, 3 and 5."""
     async with inbox(servers, url, prefix, clock=MovableClock(START)) as service:
-        await write_records(service, [event_of(ticket, seq) for seq in range(1, 7)])
+        events = [event_of(ticket, seq) for seq in range(1, 7)]
+        await write_records(service, events)
 
         async def lost() -> bool:
             return await service.parked() == {f"ticket/{ticket}": "gap"}
 
-        await consume_apart(service, ticket)
+        await consume_apart(service, ticket, events)
         await eventually(lost)
         yield service
 
 
-async def consume_apart(service: Inbox, ticket: UUID) -> None:
+async def consume_apart(service: Inbox, ticket: UUID, events: Sequence[Event]) -> None:
     """Consume all, then make the database such as if 2, 3 and 5 had never come."""
     subject = f"ticket/{ticket}"
     async with running(service.consume):
@@ -86,9 +88,8 @@ async def consume_apart(service: Inbox, ticket: UUID) -> None:
             "insert into parked_subject select source, subject, 'gap', 'lost', 4, null, now() from subject_cursor",
         ):
             await tx.connection.execute(text(statement))
-    events = [event_of(ticket, seq) for seq in (4, 6)]
     async with service.database.begin(OPS) as tx:
-        for event in events:
+        for event in (events[3], events[5]):
             await tx.connection.execute(
                 text(
                     "insert into parked_event values (:topic, :partition, :position, 'intake', :subject, :seq,"
@@ -99,7 +100,7 @@ async def consume_apart(service: Inbox, ticket: UUID) -> None:
                     "position": event.seq - 1,
                     "subject": subject,
                     "seq": event.seq,
-                    "headers": packed(event.seq, ticket),
+                    "headers": pack_headers(headers_of(event)),
                     "payload": event.data,
                 },
             )
@@ -107,8 +108,6 @@ async def consume_apart(service: Inbox, ticket: UUID) -> None:
 
 def packed(seq: int, ticket: UUID) -> bytes:
     """The headers of an event as a parked record keeps them."""
-    from common.backbone.decoding import pack_headers
-
     return pack_headers(headers_of(event_of(ticket, seq)))
 
 
