@@ -144,6 +144,20 @@ async def test_what_was_given_up_without_its_number_takes_no_event_of_that_numbe
         assert await service.rebuild(*range(1, 11), behind={6: other}) == (10, 0)
 
 
+async def test_an_event_whose_number_was_given_up_with_another_is_left_alone(empty_database: str) -> None:
+    """As an earlier release noted it of a fork: whether the service applied this one cannot be told."""
+    async with live(empty_database) as service:
+        given_up = event_of(service.ticket, 7)
+        await service.run(
+            "insert into parking_action (action, source, subject, seq, headers, payload, actor, reason, acted_at)"
+            " values ('discard', 'intake', :subject, 7, :headers, :payload, 'client:ops', 'x', now())",
+            headers=pack_headers(headers_of(given_up)),
+            payload=given_up.data,
+        )
+        assert await service.rebuild(*range(1, 11)) == (10, 1)
+        assert await service.rebuild(*range(1, 7), 8, 9, 10, behind={6: given_up}) == (9, 0)
+
+
 @pytest.mark.parametrize("held", [(), (8, 9, 10), (5, 6, 7, 8, 9, 10)])
 async def test_who_once_went_over_a_gap_is_left_alone_when_the_topic_has_lost_what_came_before(
     empty_database: str, held: Sequence[int]

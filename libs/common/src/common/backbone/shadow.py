@@ -3,7 +3,7 @@
 Where each stream stands in the shadow is kept in a temporary `subject_cursor`, by the consumer's own statements.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 from uuid import UUID
@@ -53,6 +53,27 @@ class Position(NamedTuple):
 
     next_offset: int
     bootstrap: bool
+
+
+Number = tuple[str, str, int]
+Told = tuple[str, str, bytes | None, bytes | None]
+"""A record by its stream and its bytes."""
+
+
+class GivenUp(NamedTuple):
+    """What operators have given up of some streams.
+
+    Attributes:
+        numbers: given up for good, each with a record.
+        with_number: those records.
+        alone: records given up without their numbers, which are another event's, or nobody's yet.
+        jumped_to: numbers that were let follow whatever was applied last.
+    """
+
+    numbers: Collection[Number]
+    with_number: Collection[Told]
+    alone: Collection[Told]
+    jumped_to: Collection[Number]
 
 
 class Shadow:
@@ -132,23 +153,16 @@ class Shadow:
         reached = {
             (source, subject): seq for source, subject, seq in await tx.connection.execute(self._sql(_CURSORS), names)
         }
-        given_up = list(await tx.connection.execute(self._sql(_GIVEN_UP), names))
-        left_out = {(each.source, each.subject, each.seq) for each in given_up if each.action == "discard"}
-        jumped_to = {(each.source, each.subject, each.seq) for each in given_up if each.action == "redrive_over_gap"}
-        no_news = {
-            (each.source, each.subject, each.headers, each.payload)
-            for each in given_up
-            if each.action == "discard_record"
-        }
+        given_up = await self._list_given_up(tx, names)
         cursors = await self._store.list_cursors(tx, streams)
         moved: dict[Stream, Cursor] = {}
         events: list[Event] = []
         ahead: list[Delivery] = []
         waiting = set(behind)
         for each in concerned:
-            stream, event, record = each.stream, each.event, each.record
-            # Given up by itself, without its number: the number is another event's, or nobody's yet.
-            if no_news and (*stream, pack_headers(record.headers), record.value) in no_news:
+            stream, event = each.stream, each.event
+            number, told = (*stream, event.seq), (*stream, pack_headers(each.record.headers), each.record.value)
+            if told in given_up.alone:
                 continue
             last = moved.get(stream) or cursors.get(stream)
             if stream in waiting or event.seq > reached.get(stream, 0):
@@ -156,11 +170,14 @@ class Shadow:
                 waiting.add(stream)
             elif stream in self._incomplete or (last is not None and event.seq <= last.seq):
                 continue
-            elif not self._follows(each, last, left_out=left_out, jumped_to=jumped_to):
+            elif not self._follows(each, last, given_up):
+                self._incomplete.add(stream)
+            elif number in given_up.numbers and told not in given_up.with_number:
+                # Not what was given up under this number: earlier releases noted it of the second event of a fork too.
                 self._incomplete.add(stream)
             else:
                 moved[stream] = Cursor(event.seq, event.id)
-                if (*stream, event.seq) not in left_out:
+                if number not in given_up.numbers:
                     events.append(event)
         await dispatch(tx, self._projection.handlers, events)
         if tx.pending:
@@ -170,14 +187,21 @@ class Shadow:
         await self._store.save_cursors(tx, moved)
         return ahead
 
-    def _follows(
-        self,
-        item: Delivery,
-        last: Cursor | None,
-        *,
-        left_out: Collection[tuple[str, str, int]],
-        jumped_to: Collection[tuple[str, str, int]],
-    ) -> bool:
+    async def _list_given_up(self, tx: Transaction, names: Mapping[str, Sequence[str]]) -> GivenUp:
+        rows = await tx.connection.execute(self._sql(_GIVEN_UP), names)
+        numbers, with_number, alone, jumped_to = set[Number](), set[Told](), set[Told](), set[Number]()
+        for row in rows:
+            number, told = (row.source, row.subject, row.seq), (row.source, row.subject, row.headers, row.payload)
+            if row.action == "discard_record":
+                alone.add(told)
+            elif row.action == "discard":
+                numbers.add(number)
+                with_number.add(told)
+            else:
+                jumped_to.add(number)
+        return GivenUp(numbers, with_number, alone, jumped_to)
+
+    def _follows(self, item: Delivery, last: Cursor | None, given_up: GivenUp) -> bool:
         """Whether nothing that the service applied lies between; what operators gave up does not count.
 
         Where an operator went over a gap is known, not from where: without anything before it, it cannot be told from
@@ -185,11 +209,11 @@ class Shadow:
         """
         if last is None and item.record.place in self._late:
             return True
-        if last is not None and (*item.stream, item.event.seq) in jumped_to:
+        if last is not None and (*item.stream, item.event.seq) in given_up.jumped_to:
             return True
         first = last.seq + 1 if last else 1
-        return item.event.seq - first <= len(left_out) and all(
-            (*item.stream, seq) in left_out for seq in range(first, item.event.seq)
+        return item.event.seq - first <= len(given_up.numbers) and all(
+            (*item.stream, seq) in given_up.numbers for seq in range(first, item.event.seq)
         )
 
     async def replace_live(self, tx: Transaction, sources: Collection[str]) -> tuple[dict[str, int], int]:
