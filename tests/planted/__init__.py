@@ -1,7 +1,7 @@
 """Classic errors, planted on purpose: each is refused by the simulation, or the simulation is worth nothing.
 
 A plant replaces one function of production (or, where that is SQL, one of the simulated server) by a version
-with the error. `PLANTS` holds them by name; `apply(name)` plants one for good in this process.
+with the error. `PLANTS` holds them by name.
 """
 
 from contextlib import AbstractContextManager
@@ -19,9 +19,3 @@ def planted(name: str) -> AbstractContextManager[None]:
         KeyError: there is no plant of that name.
     """
     return PLANTS[name].planted()
-
-
-def apply(name: str) -> None:
-    """The error for as long as the process lives, for a process that is started with FRONTLINE_PLANTED=<name>."""
-    for owner, attribute, value in PLANTS[name].replacements:
-        setattr(owner, attribute, value)

@@ -183,16 +183,19 @@ PLANTS = (
     Plant(
         name="offset_before_effects",
         says="the offset is committed before the effects, in a transaction of its own",
+        breaks=("I5",),
         replacements=((Applier, "apply", _commit_offsets_first),),
     ),
     Plant(
         name="no_epoch_check",
         says="the offset moves whoever owns the partition, and wherever it stands",
+        breaks=("I6",),
         replacements=((MemoryInbox, "is_ours", staticmethod(_is_always_ours)),),
     ),
     Plant(
         name="unknown_commit_presumed",
         says="a COMMIT without an answer counts as done, and the fence compares the epoch alone",
+        breaks=("I5",),
         replacements=(
             (Consumer, "_attempt", _presume_committed),
             (MemoryInbox, "is_ours", staticmethod(_is_of_our_epoch)),
@@ -201,51 +204,61 @@ PLANTS = (
     Plant(
         name="begins_at_the_end",
         says="a partition never read before begins at its end",
+        breaks=("I5",),
         replacements=((Consumer, "_claim", _begin_at_the_end),),
     ),
     Plant(
         name="listener_trusted",
         says="a partition that is dealt to us again is neither claimed anew nor sought",
+        breaks=("I5",),
         replacements=((Consumer, "_claim", _trust_the_listener),),
     ),
     Plant(
         name="repeat_by_number",
         says="the same number is a repeat, whatever its id",
+        breaks=("I5",),
         replacements=((walk, "is_repeat", _by_number_alone), (redrive, "is_repeat", _by_number_alone)),
     ),
     Plant(
         name="gap_ignored",
         says="an event follows whatever was applied last",
+        breaks=("I4",),
         replacements=((walk, "find_fault", _over_gaps), (redrive, "find_fault", _over_gaps)),
     ),
     Plant(
         name="stale_cursors",
         says="cursors are those of before the wait for a redrive's lock",
+        breaks=("I5",),
         replacements=((Applier, "apply", _apply_with_stale_cursors),),
     ),
     Plant(
         name="cursor_past_parked",
         says="the cursor moves with events that are kept behind a parking",
+        breaks=("I5",),
         replacements=((applying, "plan_batch", _move_past_the_kept),),
     ),
     Plant(
         name="infrastructure_parked",
         says="a database that does not finish parks the subject",
+        breaks=("I5",),
         replacements=((applying, "dispatch", _blame_the_subject),),
     ),
     Plant(
         name="no_breaker",
         says="however many subjects fail at once, all are parked",
+        breaks=("I5",),
         replacements=((Applier, "_check_breaker", _let_all_be_parked),),
     ),
     Plant(
         name="redrive_out_of_order",
         says="parked events are redriven each for itself",
+        breaks=("I5",),
         replacements=((redrive, "_apply_in_order", _redrive_what_can_be),),
     ),
     Plant(
         name="redrive_without_lock",
         says="a redrive does not lock the subject",
+        breaks=("I4",),
         replacements=((MemoryInbox, "claim_due", _take_due_without_lock),),
     ),
 )

@@ -14,11 +14,13 @@ class Plant:
     Attributes:
         name: for commands and tables.
         says: the error in words.
+        breaks: the invariants of which at least one must break by it; that others break too is no catch.
         replacements: (module or class, attribute, what stands there instead).
     """
 
     name: str
     says: str
+    breaks: tuple[str, ...]
     replacements: tuple[tuple[Any, str, Any], ...]
 
     @contextmanager

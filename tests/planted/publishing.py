@@ -113,21 +113,25 @@ PLANTS = (
     Plant(
         name="position_instead_of_presence",
         says="the relay goes on behind the last id that it read",
+        breaks=("I1", "I3"),
         replacements=((Session, "_read", _read_behind_a_cursor),),
     ),
     Plant(
         name="pipelined_read",
         says="while a batch is in flight, the next page begins behind the highest id read",
+        breaks=("I3",),
         replacements=((Session, "_read", _read_beyond_the_last),),
     ),
     Plant(
         name="floor_at_highest_sent",
         says="the floor rises to the highest id that was acknowledged",
+        breaks=("I6",),
         replacements=((Session, "_delete", _raise_to_the_highest_sent), (Floors, "raise_by", _never_raise)),
     ),
     Plant(
         name="floor_by_snapshot",
         says="the floor rises by a snapshot's newest id instead of one that was allocated",
+        breaks=("I6",),
         replacements=(
             (outbox.MemoryOutbox, "draw_sample", _sample_by_snapshot),
             (relay_store, "_NEW_XID", "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"),
@@ -136,21 +140,25 @@ PLANTS = (
     Plant(
         name="deleted_before_acknowledged",
         says="rows are deleted once they are handed to the producer",
+        breaks=("I1", "I3"),
         replacements=((Session, "_send", _delete_before_the_answer),),
     ),
     Plant(
         name="failed_producer_reused",
         says="after a failed batch the same producer goes on",
+        breaks=("I1",),
         replacements=((Session, "_check", _go_on_after_a_failure),),
     ),
     Plant(
         name="batches_side_by_side",
         says="a partition's batches do not wait for each other, and the producer is not idempotent",
+        breaks=("I3",),
         replacements=((Session, "_send", _send_side_by_side), (broker.MemoryOutgoing, "idempotent", False)),
     ),
     Plant(
         name="ids_before_locks",
         says="ids are drawn before the lock of the subject",
+        breaks=("I3",),
         replacements=((outbox, "write_events", _draw_ids_first), (world, "write_events", _draw_ids_first)),
     ),
 )
