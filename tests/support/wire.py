@@ -35,7 +35,8 @@ class Wire:
     target_port: int = 0
     delay_s: float = 0.0
     silent: bool = False
-    _pairs: set[_Pair] = field(default_factory=set[_Pair])
+    _pairs: dict[_Pair, None] = field(default_factory=dict[_Pair, None])
+    """In the order in which they were opened."""
 
     @property
     def connections(self) -> int:
@@ -60,7 +61,7 @@ class Wire:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
         pair = _Pair(client=writer, hushed=self.silent)
-        self._pairs.add(pair)
+        self._pairs[pair] = None
         try:
             server_reader, pair.server = await asyncio.open_connection("127.0.0.1", self.target_port)
             async with asyncio.TaskGroup() as group:
@@ -70,7 +71,7 @@ class Wire:
         except (OSError, ExceptionGroup):
             writer.transport.abort()
         finally:
-            self._pairs.discard(pair)
+            del self._pairs[pair]
             writer.close()
             if pair.server is not None:
                 pair.server.close()
