@@ -4,9 +4,10 @@ Whoever runs faults writes one with `HistoryWriter`; `python -m tests.faults.che
 their fields stand in the docstring of `tests.faults.checker`. Nothing here knows the product.
 """
 
+import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +31,7 @@ class HistoryWriter:
         """Append one line.
 
         Args:
-            kind: "run", "fault", "operation", "published", "effect", "state" or "tables".
+            kind: "run", "fault", "operation", "published", "effect", "state", "tables" or "offsets".
             fields: what the line says; plain JSON values, times as seconds since 1970.
         Raises:
             TypeError, ValueError: a value is no JSON, or not a finite number.
@@ -54,9 +55,6 @@ class HistoryWriter:
         self.close()
 
 
-def iterate_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a history, in order; a torn last line is left out."""
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield json.loads(line)
+def digest_events(events: Iterable[tuple[int, str]]) -> str:
+    """What a `state` line says of a subject's events: a digest of their numbers and ids, in order."""
+    return hashlib.sha256("".join(f"{seq} {event_id}\n" for seq, event_id in events).encode()).hexdigest()

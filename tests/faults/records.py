@@ -1,7 +1,11 @@
 """What the installation says when it is quiet, written into the history: topics, effects, tables, what APIs show."""
 
 import hashlib
+import re
+import time
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -11,12 +15,14 @@ from aiokafka.structs import ConsumerRecord
 
 from contracts.envelope import UndecodableRecord, decode_event
 from devstack.demo.people import Person
+from tests.faults.history import digest_events
 from tests.faults.quiet import find_ends, find_lag
 from tests.faults.world import World
 from tests.support.stack import PARTITIONS
 
 _SHOWN = ("status", "owner_id", "priority", "routing_state", "queue_id", "tier_required", "escalation_level")
 _BELOW_FLOOR = b"rows below the floor"
+_PARKED = re.compile(rb'"parked (\S+) (\S+): (\w+) \(')
 _POLL_MS = 500
 Values = dict[str, dict[str, Any]]
 """What a service shows, by subject."""
@@ -35,6 +41,7 @@ async def record_everything(world: World) -> None:
                 await _record_effects(world, connection, service)
                 lag = await find_lag(connection, ends)
                 await _record_tables(world, connection, service, lag)
+        await record_offsets(world)
     finally:
         await consumer.stop()
     await _record_states(world)
@@ -150,6 +157,7 @@ async def _record_tables(world: World, connection: asyncpg.Connection, service: 
         forks=reasons.count("fork"),
         gaps=reasons.count("gap"),
         parked=parked,
+        parkings=find_parkings(world.stack.folder, service),
         poison_records=await connection.fetchval("select count(*) from poison_record"),
         **more,
     )
@@ -172,17 +180,41 @@ def _count_below_floor(world: World, service: str) -> int:
     return sum(log.read_bytes().count(_BELOW_FLOOR) for log in logs)
 
 
+def find_parkings(folder: Path, service: str) -> list[list[str]]:
+    """Every [source, subject, reason] that was ever parked: what a redrive brought back stands in the logs alone."""
+    logs = folder.glob(f"{service}-worker*.log")
+    found = {parking for log in logs for parking in _PARKED.findall(log.read_bytes())}
+    return [[part.decode() for part in parking] for parking in sorted(found)]
+
+
+async def record_offsets(world: World) -> None:
+    """How far each service has read each partition by now."""
+    for service in world.stack.database_urls:
+        async with world.connected(service) as connection:
+            rows = await connection.fetch("select topic, partition, next_offset from consumer_offset")
+        offsets = {f"{row['topic']}/{row['partition']}": row["next_offset"] for row in rows}
+        world.journal.write("offsets", service=service, at=time.time(), offsets=offsets)
+
+
 async def _record_states(world: World) -> None:
     """What is shown of each subject, and the last number that the service's own archive holds of it."""
     shown = {"intake": await _find_tickets(world), "routing": await _find_owners(world)}
     for service in world.stack.database_urls:
         async with world.connected(service) as connection:
-            rows = await connection.fetch("select subject, max(seq) as seq from event group by subject")
-        last = {row["subject"]: row["seq"] for row in rows}
+            rows = await connection.fetch("select subject, seq, event_id::text from event order by subject, seq")
+        archived: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        for subject, seq, event_id in rows:
+            archived[subject].append((seq, event_id))
         values = shown.get(service, {})
-        for subject in sorted({*last, *values}):
+        for subject in sorted({*archived, *values}):
+            events = archived.get(subject, [])
             world.journal.write(
-                "state", service=service, subject=subject, values=values.get(subject, {}), seq=last.get(subject, 0)
+                "state",
+                service=service,
+                subject=subject,
+                values=values.get(subject, {}),
+                seq=max((seq for seq, _ in events), default=0),
+                digest=digest_events(events),
             )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.faults.history import digest_events
+
 Line = dict[str, Any]
 
 CONSUMERS = {
@@ -27,7 +29,7 @@ class Made:
     now: float = START
     fault: str = ""
     lines: list[Line] = field(default_factory=list[Line])
-    seqs: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    archives: defaultdict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     offsets: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     rows: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     poisoned: dict[str, str] = field(default_factory=dict[str, str])
@@ -38,11 +40,16 @@ class Made:
     def publish(self, source: str, subject: str, kind: str, data: Line) -> Line:
         """One event into its topic, sometimes twice, and its effects."""
         self.now += 0.01
-        self.seqs[source, subject] += 1
         digest = hashlib.sha256(json.dumps([kind, data]).encode()).hexdigest()
         line = self.record(
-            source, subject, seq=self.seqs[source, subject], type=f"support.{kind}.v1", digest=digest, data=data
+            source,
+            subject,
+            seq=len(self.archives[source, subject]) + 1,
+            type=f"support.{kind}.v1",
+            digest=digest,
+            data=data,
         )
+        self.archives[source, subject].append(line["event_id"])
         if self.chance.random() < 0.1:
             self.record(source, subject, **{name: line[name] for name in ("seq", "event_id", "type", "digest", "data")})
         for consumer, sources in CONSUMERS.items():
@@ -81,7 +88,6 @@ class Made:
         filled = {
             "key": self.id(),
             "subject": event["subject"] if known else "",
-            "event_id": event["event_id"] if known else "",
             "seq": event["seq"] if known else None,
             "source": event["source"] if known else "",
             "status": {"ok": 201, "fail": 422, "unknown": None}[outcome],
@@ -90,6 +96,17 @@ class Made:
         times = {"invoked_at": self.now - 0.02, "completed_at": self.now + 0.001}
         ids = {"fault": self.fault, "process": "client-1", "id": self.id()}
         return self.add("operation", what=what, outcome=outcome, **ids, **times, **filled)
+
+    def show(self, service: str, subject: str, values: Line) -> Line:
+        """What a service shows of a subject at the end, and what its archive holds of it."""
+        events = list(enumerate(self.archives[service, subject], start=1))
+        fields = {"service": service, "subject": subject, "values": values, "seq": len(events)}
+        return {"kind": "state", **fields, "digest": digest_events(events)}
+
+    def look(self) -> None:
+        """How far everybody has read by now."""
+        for consumer, row in self.rows.items():
+            self.add("offsets", service=consumer, at=self.now, offsets={"intake/0": row})
 
     def add(self, kind: str, **fields: Any) -> Line:
         self.lines.append({"kind": kind, **fields})
@@ -112,6 +129,7 @@ def make_history(seed: int, *, tickets: int = 12) -> list[Line]:
             shown.append(_make_ticket(made, keys, forged=forged, poison=poison))
         made.call("open", "fail")
         made.call("open", "unknown")
+        made.look()
         made.add(
             "fault", fault=fault, began_at=began, ended_at=made.now, quiet_at=made.now + 3, ran=True, why_not="",
             detail="", poison=poison, poison_records=3 if poisons else 0,
@@ -123,13 +141,16 @@ def make_history(seed: int, *, tickets: int = 12) -> list[Line]:
         "fault", fault="disk-full", began_at=made.now, ended_at=None, quiet_at=None, ran=False,
         why_not="needs a small volume", detail="", poison=[], poison_records=0,
     )  # fmt: skip
+    made.look()
     made.lines += shown
+    made.lines += [made.show(*stream, {}) for stream in list(made.archives) if stream[0] != "intake"]
     for service in CONSUMERS:
         is_reader = service != "intake"
         parked = [["intake", subject, reason] for subject, reason in made.poisoned.items()] if is_reader else []
         made.add(
             "tables", service=service, outbox=0, lag=0, below_floor=0, forks=int(is_reader), gaps=int(is_reader),
-            parked=parked, poison_records=int(is_reader), known_keys=keys if service == "intake" else {},
+            parked=parked, parkings=list(parked), poison_records=int(is_reader),
+            known_keys=keys if service == "intake" else {},
         )  # fmt: skip
     return made.lines
 
@@ -167,5 +188,8 @@ def _make_ticket(made: Made, keys: dict[str, str], *, forged: str, poison: list[
         data = {"ticket_id": ticket, "handoff_id": handoff}
         made.call("handoff", "ok", made.publish("escalation", subject, "handoff.requested", data))
         values["handoff"] = [handoff, "requested"]
-    state = {"service": "intake", "subject": subject, "values": values, "seq": made.seqs["intake", subject]}
-    return {"kind": "state", **state}
+    if made.chance.random() < 0.7:
+        data = {"ticket_id": ticket, "author_type": made.chance.choice(("requester", "agent"))}
+        made.call("message", "ok", made.publish("intake", subject, "message.added", data))
+    made.publish("intake", subject, "message.added", {"ticket_id": ticket, "author_type": "automation"})
+    return made.show("intake", subject, values)

@@ -4,28 +4,34 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from tests.faults.checker.case import Breach, Case
+from tests.faults.checker.commands import ADDED, CREATED
 from tests.faults.checker.lines import Operation, Publication
 
 INTAKE = "intake"
-CREATED = "support.ticket.created.v1"
 OPEN = "open"
+ANSWERS = {
+    OPEN: frozenset({CREATED, ADDED}),
+    "message": frozenset({ADDED, "support.ticket.status_changed.v1", "support.ticket.reopened.v1"}),
+    "update": frozenset({"support.ticket.status_changed.v1"}),
+    "resolve": frozenset({"support.ticket.resolved.v1"}),
+    "cancel": frozenset({"support.ticket.cancelled.v1"}),
+    "handoff": frozenset({"support.handoff.requested.v1"}),
+    "return": frozenset({"support.handoff.requested.v1", "support.handoff.returned.v1"}),
+}
+"""Of which type the last event is that a command causes. Of other commands only its being there is judged."""
+_NOT_FOUND = 404
 
 
 def judge_calls(case: Case) -> None:
     """Judge every answer, then every ticket."""
     created = _list_created(case)
-    by_id = {
-        one.event_id: (one.source, one.subject, one.seq)
-        for stream in case.streams.values()
-        for one in stream.first.values()
-    }
     shown = {state.subject for state in case.history.states if state.service == INTAKE and state.values}
+    opened_at = _list_opened(case)
     for operation in case.history.operations:
         if operation.outcome == "ok":
-            _judge_ok(case, operation, created, shown, by_id)
-        elif operation.outcome == "fail" and operation.event_id in by_id:
-            # An answer that refuses may name no event; one that does had an effect.
-            _add(case, operation, "I2", f"{operation.what} failed, yet its event {operation.event_id} is published")
+            _judge_ok(case, operation, created, shown)
+        elif operation.outcome == "fail":
+            _judge_failed(case, operation, opened_at)
     _judge_tickets(case, created, shown)
 
 
@@ -40,13 +46,16 @@ def _list_created(case: Case) -> dict[str, Publication]:
     }
 
 
-def _judge_ok(
-    case: Case,
-    operation: Operation,
-    created: Mapping[str, Publication],
-    shown: set[str],
-    by_id: Mapping[str, tuple[str, str, int]],
-) -> None:
+def _list_opened(case: Case) -> Mapping[str, float]:
+    """When each ticket was acknowledged first."""
+    found: dict[str, float] = {}
+    for operation in case.history.operations:
+        if operation.what == OPEN and operation.outcome == "ok" and operation.completed_at is not None:
+            found[operation.subject] = min(operation.completed_at, found.get(operation.subject, float("inf")))
+    return found
+
+
+def _judge_ok(case: Case, operation: Operation, created: Mapping[str, Publication], shown: set[str]) -> None:
     if operation.what == OPEN:
         if not operation.subject:
             _add(case, operation, "I1", f"open {operation.id} was answered ok without a ticket")
@@ -55,24 +64,27 @@ def _judge_ok(
             _add(case, operation, "I1", "opened with ok, but ticket.created is in no topic", counts="lost")
         if operation.subject not in shown:
             _add(case, operation, "I1", "opened with ok, but intake does not show it", counts="lost")
-    if operation.event_id:
-        place = by_id.get(operation.event_id)
-        if place is None:
-            _add(
-                case, operation, "I1", f"{operation.what} ok: event {operation.event_id} is in no topic", counts="lost"
-            )
-        elif not _matches(operation, place):
-            _add(case, operation, "I1", f"{operation.what} ok as event {operation.seq}, but published is {place}")
-    elif operation.seq is not None:
-        sources = [operation.source] if operation.source else sorted({source for source, _ in case.streams})
-        streams = [case.streams.get((source, operation.subject)) for source in sources]
-        if not any(stream and operation.seq in stream.first for stream in streams):
-            _add(case, operation, "I1", f"{operation.what} ok: event {operation.seq} is in no topic", counts="lost")
+    if operation.seq is None:
+        return
+    one = _find_named(case, operation)
+    if one is None:
+        _add(case, operation, "I1", f"{operation.what} ok: event {operation.seq} is in no topic", counts="lost")
+    elif one.type not in ANSWERS.get(operation.what, {one.type}):
+        _add(case, operation, "I1", f"{operation.what} ok as event {operation.seq}, but that is {one.type}")
 
 
-def _matches(operation: Operation, place: tuple[str, str, int]) -> bool:
-    source, subject, seq = place
-    return operation.subject in {"", subject} and operation.seq in {None, seq} and operation.source in {"", source}
+def _judge_failed(case: Case, operation: Operation, opened_at: Mapping[str, float]) -> None:
+    """An answer that refuses names no event, for it had no effect; and who was told of a ticket is not told of none."""
+    if operation.seq is not None and _find_named(case, operation) is not None:
+        _add(case, operation, "I2", f"{operation.what} failed, yet its event {operation.seq} is published")
+    was_opened = opened_at.get(operation.subject, float("inf")) < operation.invoked_at
+    if was_opened and operation.status == _NOT_FOUND and operation.process == INTAKE:
+        _add(case, operation, "I1", f"{operation.what} was answered 404, though the ticket had been opened with ok")
+
+
+def _find_named(case: Case, operation: Operation) -> Publication | None:
+    stream = case.streams.get((operation.source, operation.subject))
+    return stream.first.get(operation.seq or 0) if stream else None
 
 
 def _judge_tickets(case: Case, created: Mapping[str, Publication], shown: set[str]) -> None:
@@ -91,13 +103,12 @@ def _judge_tickets(case: Case, created: Mapping[str, Publication], shown: set[st
         for key, subject in tables.known_keys.items()
         if subject
     }
-    tickets_of = _list_tickets_of_keys(opens, known_keys, created)
+    tickets_of = _list_tickets_of_keys(opens, known_keys)
     for key, subjects in tickets_of.items():
         if len(subjects) > 1:
             first, second = sorted(subjects, key=lambda subject: _when(created, subject))[:2]
             _add_ticket(case, created, second, f"key {key} made two tickets: {first} and {second}")
     key_of = {subject: key for key, subjects in tickets_of.items() for subject in subjects}
-    unexplained: list[str] = []
     for subject in sorted({*created, *(one for one in shown if one.startswith("ticket/"))}):
         if subject in named:
             continue
@@ -106,30 +117,16 @@ def _judge_tickets(case: Case, created: Mapping[str, Publication], shown: set[st
         if calls and all(call.outcome == "fail" for call in calls):
             _add_ticket(case, created, subject, f"every open with key {key} failed, yet its ticket is there")
         elif not calls and not _follows(subject, created, case):
-            unexplained.append(subject)
-    # A call of unknown outcome may have made a ticket; where nothing links the two, only their numbers can be compared.
-    spare = sum(
-        key not in tickets_of and any(call.outcome == "unknown" for call in calls) for key, calls in opens.items()
-    )
-    unexplained.sort(key=lambda subject: _when(created, subject))
-    for subject in unexplained[spare:]:
-        _add_ticket(case, created, subject, "nobody asked for this ticket")
+            _add_ticket(case, created, subject, "nobody asked for this ticket")
 
 
-def _list_tickets_of_keys(
-    opens: Mapping[str, list[Operation]], known_keys: Mapping[str, str], created: Mapping[str, Publication]
-) -> dict[str, set[str]]:
-    """Which tickets each key made, as answers, intake's table of keys and the events' external references say."""
+def _list_tickets_of_keys(opens: Mapping[str, list[Operation]], known_keys: Mapping[str, str]) -> dict[str, set[str]]:
+    """Which tickets each key made, as answers and intake's table of keys say."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for key, calls in opens.items():
         found[key].update(call.subject for call in calls if call.subject and call.outcome != "fail")
         if key in known_keys:
             found[key].add(known_keys[key])
-    for subject, one in created.items():
-        source = one.data.get("source")
-        reference = source.get("external_ref") if isinstance(source, dict) else None
-        if isinstance(reference, str) and reference in opens:
-            found[reference].add(subject)
     return {key: subjects for key, subjects in found.items() if subjects}
 
 

@@ -57,7 +57,6 @@ class Operation(NamedTuple):
     completed_at: float | None
     outcome: str
     status: int | None
-    event_id: str
     seq: int | None
     source: str
 
@@ -97,6 +96,7 @@ class State(NamedTuple):
     subject: str
     values: Mapping[str, Any]
     seq: int | None
+    digest: str
 
 
 class Tables(NamedTuple):
@@ -111,7 +111,16 @@ class Tables(NamedTuple):
     parked: list[list[str]]
     poison_records: int
     known_keys: Mapping[str, str]
+    parkings: list[list[str]]
     fault: str
+
+
+class Offsets(NamedTuple):
+    """How far a service has read each partition at some moment."""
+
+    service: str
+    at: float
+    offsets: Mapping[str, int]
 
 
 _SHAPES: dict[str, tuple[type, Fields, Mapping[str, Any]]] = {
@@ -149,7 +158,6 @@ _SHAPES: dict[str, tuple[type, Fields, Mapping[str, Any]]] = {
             ("completed_at", _TIME | _NONE),
             ("outcome", _TEXT),
             ("status", _WHOLE | _NONE),
-            ("event_id", _TEXT),
             ("seq", _WHOLE | _NONE),
             ("source", _TEXT),
         ),
@@ -187,8 +195,8 @@ _SHAPES: dict[str, tuple[type, Fields, Mapping[str, Any]]] = {
     ),
     "state": (
         State,
-        (("service", _TEXT), ("subject", _TEXT), ("values", _OBJECT), ("seq", _WHOLE | _NONE)),
-        {"seq": None},
+        (("service", _TEXT), ("subject", _TEXT), ("values", _OBJECT), ("seq", _WHOLE | _NONE), ("digest", _TEXT)),
+        {"seq": None, "digest": ""},
     ),
     "tables": (
         Tables,
@@ -202,10 +210,12 @@ _SHAPES: dict[str, tuple[type, Fields, Mapping[str, Any]]] = {
             ("parked", _LIST),
             ("poison_records", _WHOLE),
             ("known_keys", _OBJECT),
+            ("parkings", _LIST),
             ("fault", _TEXT),
         ),
-        {"known_keys": {}, "fault": ""},
+        {"known_keys": {}, "parkings": [], "fault": ""},
     ),
+    "offsets": (Offsets, (("service", _TEXT), ("at", _TIME), ("offsets", _OBJECT)), {}),
 }
 _POISON = (str, str, str, str, int)
 _BOUNDS = ("drain_factor", "drain_extra_s", "bystander_s")
@@ -227,6 +237,7 @@ class History:
     effects: list[Effect] = field(default_factory=list[Effect])
     states: list[State] = field(default_factory=list[State])
     tables: list[Tables] = field(default_factory=list[Tables])
+    offsets: list[Offsets] = field(default_factory=list[Offsets])
     torn: bool = False
 
 
@@ -269,6 +280,7 @@ def parse_lines(lines: Iterable[bytes]) -> History:
         effects=found["effect"],
         states=found["state"],
         tables=found["tables"],
+        offsets=sorted(found["offsets"], key=lambda offsets: offsets.at),
         torn=torn,
     )
     _look_through(history)
@@ -330,10 +342,16 @@ def _look_through(history: History) -> None:
     for tables in history.tables:
         if tables.fault not in known:
             raise Refused(f"tables of {tables.service}: window {tables.fault!r} has no fault line: it never ended")
-        if not all(_is_made_of(parked, (str, str, str)) for parked in tables.parked):
-            raise Refused(f"tables of {tables.service}: parked takes [source, subject, reason]")
+        if not all(_is_made_of(parked, (str, str, str)) for parked in (*tables.parked, *tables.parkings)):
+            raise Refused(f"tables of {tables.service}: parked and parkings take [source, subject, reason]")
         if not all(type(subject) is str for subject in tables.known_keys.values()):
             raise Refused(f"tables of {tables.service}: known_keys takes {{key: subject}}")
+    for state in history.states:
+        if state.seq is not None and not state.digest:
+            raise Refused(f"state of {state.subject} in {state.service}: seq without the digest of its events")
+    for offsets in history.offsets:
+        if not all(type(offset) is int for offset in offsets.offsets.values()):
+            raise Refused(f"offsets of {offsets.service}: offsets takes {{partition: next offset}}")
     for consumer, sources in history.run.consumers.items():
         if type(sources) is not list or not all(type(source) is str for source in sources):
             raise Refused(f"run.consumers.{consumer} takes a list of sources")

@@ -14,6 +14,7 @@ def judge_quiet(case: Case) -> None:
     """Judge the tables, the shown state and the time that each window took to drain."""
     for tables in case.history.tables:
         _judge_tables(case, tables)
+    _judge_offsets(case)
     _judge_presence(case)
     _judge_poison_records(case)
     for state in case.history.states:
@@ -30,6 +31,21 @@ def _judge_presence(case: Case) -> None:
     expected.update(one.source for one in case.history.publications)
     for service in sorted(expected - final):
         _add(case, "I5", service, "nobody looked into its tables at the end: no tables line")
+
+
+def _judge_offsets(case: Case) -> None:
+    """No stored offset goes back or away, from one look to the next."""
+    noted: dict[str, Mapping[str, int]] = {}
+    for offsets in case.history.offsets:
+        service, fault = offsets.service, case.window_at(offsets.at)
+        for place, before in noted.get(service, {}).items():
+            now = offsets.offsets.get(place)
+            if now is None or now < before:
+                says = f"the stored offset of {place} was {before}, and {'is gone' if now is None else f'is {now}'}"
+                _add(case, "I6", service, says, fault=fault, at=offsets.at)
+        noted[service] = {**noted.get(service, {}), **offsets.offsets}
+    for service in sorted(case.sources.keys() - noted.keys()):
+        _add(case, "I6", service, "nobody looked how far it had read: no offsets line")
 
 
 def _judge_tables(case: Case, tables: Tables) -> None:
@@ -55,7 +71,15 @@ def _judge_tables(case: Case, tables: Tables) -> None:
         elif wanted.reason and wanted.reason != reason:
             says = f"{service} parked {source} of this subject as {reason}, the poison was a {wanted.reason}"
             _add(case, "I5", subject, says, fault=fault, source=source)
+    for source, subject, reason in sorted(map(tuple, tables.parkings)):
+        if (source, subject) not in meant:
+            says = f"{service} parked {source} of this subject ({reason}) for a while, without poison"
+            _add(case, "I5", subject, says, fault=fault, source=source)
+    told = {(source, subject) for source, subject, _ in tables.parkings}
     for (source, subject), poison in sorted(meant.items()):
+        if not fault and (source, subject) not in told:
+            says = f"nobody noted that {service} parked {source} of this subject: others may be overlooked as well"
+            _add(case, "I5", subject, says, fault=poison.fault, source=source)
         if (source, subject) not in parked:
             says = f"{service} did not park {source} of this subject, though it was poisoned"
             _add(case, "I5", subject, says, fault=fault or poison.fault, source=source)

@@ -56,7 +56,7 @@ def _collect(case: Case, breach: Breach) -> list[_Line]:
     found: list[_Line] = []
     for one in history.operations:
         if one.subject == subject or (one.key and one.key in keys):
-            named = f" event {one.seq} {one.event_id}" if one.event_id or one.seq else ""
+            named = f" event {one.seq} of {one.source}" if one.seq else ""
             text = f"{one.process} {one.what} {one.outcome} {one.status or ''} key {one.key}{named}"
             at = one.completed_at or one.invoked_at
             found.append(_Line(at, text, not breach.source and at == breach.at))

@@ -1,4 +1,6 @@
-"""I3, and forks of I6: what stands in the topics, by itself."""
+"""I3, and forks of I6: what stands in the topics, by itself; and I2, against the archives of who wrote it."""
+
+import hashlib
 
 from tests.faults.checker.case import Breach, Case, Key, Stream
 from tests.faults.checker.lines import Publication
@@ -69,10 +71,18 @@ def _judge_gaps(case: Case) -> None:
 
 def _judge_tails(case: Case) -> None:
     """What a service's own archive holds beyond the topic, or the topic beyond the archive."""
+    archived = {(state.service, state.subject) for state in case.history.states if state.seq is not None}
+    for (source, subject), stream in case.streams.items():
+        if stream.last_first is not None and (source, subject) not in archived:
+            _add(case, stream.last_first, "I2", "the archive holds nothing of this subject, its topic does")
     for state in case.history.states:
         stream = case.streams.get((state.service, state.subject))
         length = stream.length if stream else 0
-        if state.seq is None or state.seq == length:
+        if state.seq is None:
+            continue
+        if state.seq == length:
+            if stream and stream.last_first and state.digest != _digest(stream):
+                _add(case, stream.last_first, "I2", "the archive holds other events than the topic under these numbers")
             continue
         last = stream.last_first if stream else None
         case.breaches.append(
@@ -87,6 +97,12 @@ def _judge_tails(case: Case) -> None:
                 counts_as="lost" if state.seq > length else "",
             )
         )
+
+
+def _digest(stream: Stream) -> str:
+    """As whoever writes `state` lines makes it of the archive: of numbers and ids, in order."""
+    events = "".join(f"{seq} {stream.first[seq].event_id}\n" for seq in sorted(stream.first))
+    return hashlib.sha256(events.encode()).hexdigest()
 
 
 def _name(missing: list[int]) -> str:

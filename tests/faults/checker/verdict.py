@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tests.faults.checker.calls import judge_calls
 from tests.faults.checker.case import Breach, Case, open_case
+from tests.faults.checker.commands import judge_commands
 from tests.faults.checker.effects import judge_bystanders, judge_effects
 from tests.faults.checker.lines import History
 from tests.faults.checker.quiet import drain_bound, judge_quiet
@@ -39,6 +40,7 @@ def judge(history: History) -> Verdict:
     judge_effects(case)
     judge_bystanders(case)
     judge_calls(case)
+    judge_commands(case)
     judge_quiet(case)
     return Verdict(case=case, breaches=case.breaches)
 

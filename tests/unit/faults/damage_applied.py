@@ -113,6 +113,18 @@ def parked_without_poison(lines: Lines) -> str:
 
 
 @breaks("I5")
+def parked_for_a_while_without_poison(lines: Lines) -> str:
+    subject = healthy_subject(lines)
+    one(lines, "tables", service="routing")["parkings"].append(["intake", subject, "failed"])
+    return subject
+
+
+@breaks("I5")
+def parking_that_nobody_noted(lines: Lines) -> str:
+    return one(lines, "tables", service="routing")["parkings"].pop()[1]
+
+
+@breaks("I5")
 def poison_not_parked(lines: Lines) -> str:
     return one(lines, "tables", service="routing")["parked"].pop()[1]
 
@@ -202,6 +214,26 @@ def gap_that_nobody_injected(lines: Lines) -> str:
 def injected_gap_unnoticed(lines: Lines) -> str:
     one(lines, "tables", service="escalation")["gaps"] = 0
     return "escalation"
+
+
+@breaks("I6")
+def stored_offset_that_went_back(lines: Lines) -> str:
+    first, second, *_ = of(lines, "offsets", service="routing")
+    first["offsets"], second["offsets"] = second["offsets"], first["offsets"]
+    return "routing"
+
+
+@breaks("I6")
+def stored_offset_that_went_away(lines: Lines) -> str:
+    *_, last = of(lines, "offsets", service="feedback")
+    last["offsets"] = {}
+    return "feedback"
+
+
+@breaks("I6")
+def offsets_that_nobody_noted(lines: Lines) -> str:
+    drop(lines, *of(lines, "offsets", service="intake"))
+    return "intake"
 
 
 @breaks("I7")

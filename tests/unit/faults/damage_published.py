@@ -19,7 +19,9 @@ def lost_tail(lines: Lines) -> str:
 
 @breaks("I3")
 def lost_whole_though_archived(lines: Lines) -> str:
-    lines.append({"kind": "state", "service": "routing", "subject": "agent/lost", "values": {}, "seq": 1})
+    lines.append(
+        {"kind": "state", "service": "routing", "subject": "agent/lost", "values": {}, "seq": 1, "digest": "lost"}
+    )
     return "agent/lost"
 
 
@@ -89,23 +91,24 @@ def opened_ok_and_archived_but_not_shown(lines: Lines) -> str:
 
 
 @breaks("I1")
-def event_of_an_ok_call_absent(lines: Lines) -> str:
-    call = one(lines, "operation", what="accept", outcome="ok")
-    call["event_id"] = "nowhere"
+def ok_call_names_an_event_of_another_kind(lines: Lines) -> str:
+    call = one(lines, "operation", what="message", outcome="ok")
+    call["seq"] = 1
+    return call["subject"]
+
+
+@breaks("I1")
+def opened_ok_then_not_found(lines: Lines) -> str:
+    call = one(lines, "operation", what="open", outcome="ok")
+    late = {"process": "intake", "what": "message", "outcome": "fail", "status": 404, "seq": None, "source": ""}
+    lines.append({**call, **late, "id": "late", "key": "late", "invoked_at": call["completed_at"] + 1})
     return call["subject"]
 
 
 @breaks("I1")
 def number_of_an_ok_call_absent(lines: Lines) -> str:
     call = one(lines, "operation", what="accept", outcome="ok")
-    call["event_id"], call["seq"] = "", 99
-    return call["subject"]
-
-
-@breaks("I1")
-def ok_call_names_another_number(lines: Lines) -> str:
-    call = one(lines, "operation", what="accept", outcome="ok")
-    call["seq"] += 1
+    call["seq"] = 99
     return call["subject"]
 
 
@@ -118,21 +121,12 @@ def opened_ok_without_a_ticket(lines: Lines) -> str:
 
 @breaks("I2")
 def ticket_that_nobody_asked_for(lines: Lines) -> str:
-    # Two calls of unknown outcome that nothing explains may each have made one ticket; nobody asked for the third.
-    subjects = []
-    for number in range(3):
-        subject = f"ticket/none-{number}"
-        created = {
-            **publication_of(lines, 1),
-            "subject": subject,
-            "partition": 50 + number,
-            "event_id": f"none-{number}",
-        }
-        lines.append({**created, "written_at": created["written_at"] + number})
-        _apply_all(lines, subject, f"none-{number}")
-        lines.append({**one(lines, "state"), "subject": subject, "seq": 1, "values": {"status": "new"}})
-        subjects.append(subject)
-    return subjects[2]
+    # That calls of unknown outcome made none explains nothing: the table of keys says what they made.
+    subject = "ticket/none"
+    lines.append({**publication_of(lines, 1), "subject": subject, "partition": 50, "event_id": "none"})
+    _apply_all(lines, subject, "none")
+    lines.append({**one(lines, "state"), "subject": subject, "seq": 1, "values": {"status": "new"}})
+    return subject
 
 
 def _apply_all(lines: Lines, subject: str, event_id: str) -> None:
@@ -144,9 +138,8 @@ def _apply_all(lines: Lines, subject: str, event_id: str) -> None:
 
 @breaks("I2")
 def shown_ticket_that_nobody_asked_for(lines: Lines) -> str:
-    for number in range(3):
-        lines.append({**one(lines, "state"), "subject": f"ticket/shown-{number}", "seq": 0})
-    return "ticket/shown-2"
+    lines.append({**one(lines, "state"), "subject": "ticket/shown", "seq": 0})
+    return "ticket/shown"
 
 
 @breaks("I2")
@@ -162,7 +155,7 @@ def failed_call_that_made_a_ticket(lines: Lines) -> str:
     subject = call["subject"]
     drop(lines, *(line for line in of(lines, "operation", key=call["key"]) if line is not call))
     one(lines, "tables", service="intake")["known_keys"][call["key"]] = subject
-    call |= {"outcome": "fail", "status": 422, "subject": "", "event_id": "", "seq": None}
+    call |= {"outcome": "fail", "status": 422, "subject": "", "seq": None}
     return subject
 
 
@@ -171,3 +164,33 @@ def failed_call_that_had_an_event(lines: Lines) -> str:
     call = one(lines, "operation", what="accept", outcome="ok")
     call |= {"outcome": "fail", "status": 409}
     return call["subject"]
+
+
+@breaks("I2")
+def message_written_twice(lines: Lines) -> str:
+    call = one(lines, "operation", what="message", outcome="ok")
+    first = one(lines, "published", source="intake", subject=call["subject"], seq=call["seq"])
+    last = max(line["seq"] for line in of(lines, "published", source="intake", subject=call["subject"]))
+    lines.append({**first, "seq": last + 1, "offset": first["offset"] + 10_000, "event_id": "twice"})
+    return call["subject"]
+
+
+@breaks("I2")
+def one_event_answers_two_keys(lines: Lines) -> str:
+    call = one(lines, "operation", what="message", outcome="ok")
+    lines.append({**call, "id": "other", "key": "other"})
+    return call["subject"]
+
+
+@breaks("I2")
+def published_though_archived_nowhere(lines: Lines) -> str:
+    state = one(lines, "state", service="routing")
+    drop(lines, state)
+    return state["subject"]
+
+
+@breaks("I2")
+def archived_under_other_ids(lines: Lines) -> str:
+    state = one(lines, "state", service="routing")
+    state["digest"] = "other"
+    return state["subject"]
