@@ -18,12 +18,18 @@ _FINAL = frozenset({"closed", "cancelled", "merged"})
 
 @dataclass(frozen=True, kw_only=True)
 class Customer:
-    """The customer of one story. `run` makes the names of this play differ from every other's."""
+    """The customer of one story.
+
+    Attributes:
+        run: makes the names of this play differ from every other's.
+        has_system: whether a system calls that names itself and its tickets; what has none comes to the common desk.
+    """
 
     house: House
     story: Story
     run: str
     tally: Tally
+    has_system: bool = True
 
     @property
     def person(self) -> Person:
@@ -37,6 +43,7 @@ class Customer:
     async def open(self) -> JsonObject:
         """Open the ticket."""
         story = self.story
+        system = {"system": SYSTEM, "external_ref": f"{self.run}-{story.number}"} if self.has_system else {}
         body: dict[str, object] = {
             "subject": story.words.subject,
             "description": story.words.complaint,
@@ -45,7 +52,7 @@ class Customer:
                 "name": f"Customer {story.number}",
                 "language": story.language,
             },
-            "source": {"channel": "web", "system": SYSTEM, "external_ref": f"{self.run}-{story.number}"},
+            "source": {"channel": "web"} | system,
             "category": story.case.category,
             "product": story.case.product,
             "language": story.language,
