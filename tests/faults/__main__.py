@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
@@ -22,11 +23,12 @@ from tests.faults.session import Outcome, run_session
 from tests.faults.verdict import write_report
 
 _STOPPED = 130
+_CLUSTER = "cluster"
 
 
 def main() -> int:
     """Run, and return the exit code: 0 only where the checker found nothing and every story went as written."""
-    given = _parse()
+    given = parse_arguments()
     # That brokers cannot be reached is the matter of some faults, and not worth a line each time.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if given.list:
@@ -43,18 +45,19 @@ def main() -> int:
             print("stopped before the end, so there is no verdict; what was started is gone")
             return _STOPPED
     took_s = time.monotonic() - started
-    for outcome in outcomes:
-        _print_verdict(outcome)
-    print(f"{sum(len(outcome.windows) for outcome in outcomes)} windows in {took_s:.0f} s; to repeat: {again}")
+    verdicts = [outcome.describe() for outcome in outcomes]
+    windows = [window for outcome in outcomes for window in outcome.windows]
+    code = max(outcome.code for outcome in outcomes)
+    print(*verdicts, sep="\n")
+    print(f"exit code {code}: {len(windows)} windows in {took_s:.0f} s; to repeat: {again}")
     if given.report:
-        heading = [f"Commit {_commit()}, seed {seed}, {took_s:.0f} s. To repeat: `{again}`"]
-        write_report(
-            given.report,
-            [window for outcome in outcomes for window in outcome.windows],
-            heading=heading,
-            verdicts=[outcome.verdict for outcome in outcomes],
-        )
-    return max(outcome.code or int(bool(outcome.troubles)) for outcome in outcomes)
+        heading = [
+            f"Commit {_commit()}, seed {seed}, {took_s:.0f} s. To repeat: `{again}`",
+            "",
+            f"Exit code {code}: {'BROKEN' if code else 'ok'}.",
+        ]
+        write_report(given.report, windows, heading=heading, verdicts=verdicts)
+    return code
 
 
 async def _run(given: argparse.Namespace, seed: int, folder: Path) -> list[Outcome]:
@@ -66,7 +69,7 @@ async def _run(given: argparse.Namespace, seed: int, folder: Path) -> list[Outco
     async with asyncio.TaskGroup() as group:
         for session in plan_sessions(seed, only=given.only, minutes=given.minutes):
             windows_over = asyncio.Event()
-            history = _place(given, folder, "cluster" if session.on_cluster else "")
+            history = _place(given, folder, _CLUSTER if session.on_cluster else "")
             running.append(
                 group.create_task(
                     run_session(
@@ -85,17 +88,12 @@ async def _run(given: argparse.Namespace, seed: int, folder: Path) -> list[Outco
 
 def _place(given: argparse.Namespace, folder: Path, mark: str) -> Path:
     """Where an installation's history is written: each has a file of its own."""
-    place: Path = given.history or folder / "history.jsonl"
-    if mark:
-        place = place.with_stem(f"{place.stem}-{mark}")
-    place.unlink(missing_ok=True)
-    return place
+    return mark_place(given.history or folder / "history.jsonl", mark)
 
 
-def _print_verdict(outcome: Outcome) -> None:
-    print(outcome.verdict)
-    ends = f"{len(outcome.refusals)} ended with a refusal, {len(outcome.troubles)} in vain"
-    print(f"stories       {outcome.stories} ({ends})", *outcome.troubles, sep="\n", flush=True)
+def mark_place(place: Path, mark: str) -> Path:
+    """The file beside it that has a mark in its name; itself without one."""
+    return place.with_stem(f"{place.stem}-{mark}") if mark else place
 
 
 def _commit() -> str:
@@ -109,16 +107,32 @@ def _arguments(given: argparse.Namespace, seed: int) -> str:
     return " ".join([*words, f"--seed {seed}"])
 
 
-def _parse() -> argparse.Namespace:
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for. Ends the program with 2 and a sentence where it makes no sense.
+
+    Args:
+        words: those of the command line unless given.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Faults under load, and a verdict.")
     known = [fault.name for fault in ALL]
     parser.add_argument("--only", nargs="+", default=[], choices=known, metavar="FAULT", help="these; see --list")
     parser.add_argument("--minutes", type=float, default=0.0, help="go on drawing windows for so long: a soak")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run; drawn unless given")
     parser.add_argument("--report", type=Path, default=None, help="write the whole report as Markdown to this file")
-    parser.add_argument("--history", type=Path, default=None, help="keep the history in this file")
+    parser.add_argument(
+        "--history",
+        type=Path,
+        default=None,
+        help="keep the history in this file, that of the cluster beside it, with -cluster in its name",
+    )
     parser.add_argument("--list", action="store_true", help="name the faults, and end")
-    return parser.parse_args()
+    given = parser.parse_args(words)
+    if given.only and given.minutes:
+        parser.error("--only does not go with --minutes: windows that are drawn are of every fault")
+    for place in (given.history, mark_place(given.history, _CLUSTER)) if given.history else ():
+        if place.exists():
+            parser.error(f"{place} exists: name another file for the history, or move it away")
+    return given
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from devstack.demo.customer import Customer
 from devstack.demo.people import Person, until
 from devstack.demo.story import write_story
 from devstack.demo.tally import Tally
-from tests.faults.world import NotPossible, World, wait_for
+from tests.faults.world import NotMade, World, wait_for
 
 LISTENERS = ("routing", "escalation", "feedback")
 """Who reads intake's topic."""
@@ -29,7 +29,11 @@ class Bystander:
 
 
 async def open_bystander(world: World, name: str) -> Bystander:
-    """Open a ticket and wait until it is owned: then intake has no more to say of it by itself."""
+    """Open a ticket and wait until it is owned: then intake has no more to say of it by itself.
+
+    Raises:
+        NotMade: not everybody heard of it in time.
+    """
     run = f"{name}-{world.chance.randrange(2**32)}"
     customer = Customer(
         house=world.house, story=write_story(world.chance.randrange(2**32), 1, rate=1.0), run=run, tally=Tally(wanted=1)
@@ -46,7 +50,7 @@ async def open_bystander(world: World, name: str) -> Bystander:
         last_seq = await connection.fetchval("select seq from subject where subject = $1", f"ticket/{ticket_id}")
     ticket = Bystander(ticket_id=ticket_id, last_seq=last_seq)
     if not await wait_for(lambda: _is_known(world, ticket), within=_KNOWN_S):
-        raise NotPossible(f"not everybody had heard of {ticket.subject} in {_KNOWN_S:g} s")
+        raise NotMade(f"not everybody had heard of {ticket.subject} in {_KNOWN_S:g} s")
     return ticket
 
 

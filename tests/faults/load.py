@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from common.errors import FrontlineError, Refused
+from common.errors import FrontlineError, NotFound, Refused
 from devstack.demo.agent import Staff
 from devstack.demo.customer import Customer
 from devstack.demo.floor import open_floor
@@ -28,6 +28,9 @@ from tests.support.eventually import pass_time
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 PATIENCE_S = 8.0
 """How long a client waits for an answer; after that it cannot know what became of its call."""
+_REFUSED_SHARE = 0.05
+"""Of the stories: so many may end with a refusal; on a sound installation hardly one does."""
+_WITHOUT_SYSTEM_EVERY = 5
 _ID = re.compile(r"/v1/(tickets|handoffs)/([0-9a-f-]{36})")
 _WORDS = {"tickets": "open", "messages": "message", "handoffs": "handoff", "hold": "update", "resume": "update"}
 """What the history calls a command, by the last word of its path; others are called by that word."""
@@ -56,22 +59,24 @@ class RecordingClient(httpx.AsyncClient):
         return answer
 
     def _note(self, request: httpx.Request, answer: httpx.Response | None, invoked_at: float, fault: str) -> None:
+        # A form is answered with the way back to the page: what follows there is another answer.
+        answer = answer.history[0] if answer is not None and answer.history else answer
         status = answer.status_code if answer is not None else None
         word = "survey" if request.url.path.startswith("/s/") else request.url.path.rstrip("/").rpartition("/")[2]
         named = answer.headers.get("support-event", "").split() if answer is not None else []
+        subject = self._subject(request, answer)
         self._journal.write(
             "operation",
             fault=fault,
             process=self._service,
             id=self._journal.number(),
             what=_WORDS.get(word, word),
-            subject=named[1] if len(named) == 3 else self._subject(request, answer),
+            subject=named[1] if len(named) == 3 else subject,
             key=request.headers.get("idempotency-key", ""),
             invoked_at=invoked_at,
             completed_at=time.time() if answer is not None else None,
             outcome="unknown" if status is None or status >= 500 else "ok" if status < 400 else "fail",
             status=status,
-            event_id="",
             seq=int(named[2]) if len(named) == 3 else None,
             source=named[0] if len(named) == 3 else "",
         )
@@ -101,14 +106,18 @@ class Load:
     """The floor of one run: its people, and the stories that they play, which go on from window to window.
 
     Attributes:
-        refusals: stories that ended with a clear refusal, in words.
-        troubles: stories in which somebody waited in vain.
+        ended: how many stories came to the ends that were written for them.
+        in_vain: how many stories stand among the troubles.
+        refusals: stories that ended with a clear refusal, and offers whose answer was refused, in words.
+        troubles: stories in which somebody waited in vain, was told that what they had is not there, or that broke.
     """
 
     journal: Journal
     house: House
     run: str
     tally: Tally = field(default_factory=lambda: Tally(wanted=0))
+    ended: int = 0
+    in_vain: int = 0
     refusals: list[str] = field(default_factory=list[str])
     troubles: list[str] = field(default_factory=list[str])
     _staff: Staff | None = None
@@ -134,25 +143,50 @@ class Load:
     async def _play(self, story: Story) -> None:
         assert self._staff is not None
         await pass_time(story.arrives_s)
-        customer = Customer(house=self.house, story=story, run=self.run, tally=self.tally)
+        # The reference of a system makes one ticket of two requests even where keys do not: some customers have none.
+        # Nobody surveys them soon enough to wait for, so that their stories end before that.
+        has_system = bool(story.number % _WITHOUT_SYSTEM_EVERY)
+        if not has_system:
+            story = replace(story, cancelled=True)
+        customer = Customer(house=self.house, story=story, run=self.run, tally=self.tally, has_system=has_system)
         result = Result(number=story.number)
         try:
             await Scene(customer=customer, staff=self._staff, story=story, result=result).play()
+            self.ended += 1
         except Refused as refused:
-            # A clear answer, if not the one of the script: under faults people come later than they meant to.
-            self.refusals.append(f"story {story.number}, ticket {result.ticket_id}: {refused.detail}")
+            # A clear answer, if not the one of the script: under faults people come later than they meant to. Only
+            # what was acknowledged is never unknown again.
+            if refused.code == NotFound.code:
+                self._note_trouble(result, refused.detail)
+            else:
+                self.refusals.append(f"story {result.number}, ticket {result.ticket_id}: {refused.detail}")
         except FrontlineError as failed:
-            self.troubles.append(f"story {story.number}, ticket {result.ticket_id}: {failed.detail}")
+            self._note_trouble(result, failed.detail)
+        except Exception as broken:
+            self._note_trouble(result, f"broke: {broken!r}")
+
+    def _note_trouble(self, result: Result, says: str) -> None:
+        self.in_vain += 1
+        self.troubles.append(f"story {result.number}, ticket {result.ticket_id}: {says}")
 
     async def end(self, *, within: float) -> None:
         """Wait for the ends of all stories, then let everybody go."""
+        late: set[asyncio.Task[None]] = set()
         if self._playing:
             _, late = await asyncio.wait(self._playing, timeout=within)
-            self.troubles += [f"{len(late)} stories did not come to their ends"] if late else []
+        accounted = self.ended + len(self.refusals) + self.in_vain + len(late)
+        if accounted != self.tally.wanted:
+            self.troubles.append(f"{self.tally.wanted} stories began, and the ends of {accounted} are known")
+        self.troubles += [f"{len(late)} stories did not come to their ends"] if late else []
         for task in (*self._playing, *self._answering):
             task.cancel()
         ended = await asyncio.gather(*self._playing, *self._answering, return_exceptions=True)
-        self.troubles += [repr(each) for each in ended if isinstance(each, Exception)]
+        self.troubles += [
+            f"an agent's answers to offers broke: {each!r}" for each in ended if isinstance(each, Exception)
+        ]
+        self.refusals += [result.trouble for result in self.tally.results]
+        if len(self.refusals) > _REFUSED_SHARE * self.tally.wanted:
+            self.troubles.append(f"{len(self.refusals)} refusals in {self.tally.wanted} stories are too many")
 
 
 def draw(seed: int, name: str) -> int:

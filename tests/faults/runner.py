@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from tests.faults.faults import Fault, Made
 from tests.faults.load import Load, draw
 from tests.faults.quiet import wait_until_drained
-from tests.faults.world import NotPossible, World
+from tests.faults.records import record_offsets
+from tests.faults.world import NotMade, NotPossible, World
 from tests.support.eventually import pass_time
 
 BOUNDS = {"drain_factor": 2.0, "drain_extra_s": 10.0, "bystander_s": 10.0}
@@ -51,11 +52,12 @@ async def run_window(world: World, load: Load, fault: Fault, *, name: str, seed:
         made = await fault.make(world)
     except NotPossible as reason:
         why_not = str(reason)
+    except NotMade as missed:
+        made = Made(detail=str(missed), troubles=[str(missed)])
     ended_at = time.time()
     quiet_at = await wait_until_drained(world, within=_DRAIN_LIMIT_S)
-    ended = [each for each, starts in made.starts.items() if world.stack.processes[each].starts != starts]
-    troubles = [*made.troubles, *(f"{each} ended, and had to be started again" for each in ended)]
-    load.troubles += [f"{name}: {trouble}" for trouble in troubles]
+    await record_offsets(world)
+    load.troubles += [f"{name}: {trouble}" for trouble in (*made.troubles, *world.take_endings())]
     world.journal.write(
         "fault",
         fault=name,

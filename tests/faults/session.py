@@ -32,14 +32,34 @@ _STILL_LIMIT_S = 60.0
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What came of a session. `troubles`: stories in which somebody waited in vain, answers against the documents."""
+    """What came of a session.
+
+    Attributes:
+        refusals: see `Load`.
+        troubles: see `Load`; faults that did not come about, answers against the documents, processes that ended by
+            themselves, contradictions at the end.
+        verdict: the checker's words.
+        checked: the checker's exit code.
+    """
 
     windows: list[Window] = field(default_factory=list[Window])
     stories: int = 0
     refusals: list[str] = field(default_factory=list[str])
     troubles: list[str] = field(default_factory=list[str])
-    code: int = 0
+    checked: int = 0
     verdict: str = ""
+
+    @property
+    def code(self) -> int:
+        """The exit code of the run by this session: 0 only where the checker found nothing and nobody had trouble."""
+        return self.checked or int(bool(self.troubles))
+
+    def describe(self) -> str:
+        """The verdict, and all that the checker does not know of."""
+        stories = f"stories       {self.stories}, {len(self.refusals)} refusals, {len(self.troubles)} troubles"
+        refusals = [f"refused: {each}" for each in self.refusals]
+        troubles = [f"TROUBLE: {each}" for each in self.troubles]
+        return "\n".join([self.verdict, stories, *refusals, *troubles])
 
 
 async def run_session(
@@ -72,10 +92,11 @@ async def run_session(
             journal.fault = ""
             if noise := await wait_until_still(world, within=_STILL_LIMIT_S):
                 load.troubles.append(f"never still: {noise}")
+            load.troubles += world.take_endings()
             await record_everything(world)
             load.troubles += await find_contradictions(world)
     outcome.stories, outcome.refusals, outcome.troubles = load.tally.wanted, load.refusals, load.troubles
-    outcome.code, outcome.verdict = await asyncio.to_thread(ask_checker, history)
+    outcome.checked, outcome.verdict = await asyncio.to_thread(ask_checker, history)
     return outcome
 
 

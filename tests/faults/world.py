@@ -26,6 +26,10 @@ class NotPossible(Exception):
     """A fault cannot be made here; says why. It counts as not run."""
 
 
+class NotMade(Exception):
+    """A fault that can be made here, or what must follow it, did not come about; says what. It fails the run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Single:
     """A PostgreSQL and one broker of an installation's own, and the wires before them."""
@@ -47,6 +51,7 @@ class World:
         chance: draws for the present window, from the run's seed.
         patience: by how much faults that are better when longer are prolonged; 1 in continuous integration.
         forged: (topic, partition, offset) of the records that we wrote ourselves.
+        poisoned: (consumer, source, subject) of the streams that such records are to park.
         forged_at: when the last of them was written, on the monotonic clock; None as long as there is none.
     """
 
@@ -59,6 +64,7 @@ class World:
     chance: random.Random
     patience: float = 1.0
     forged: set[tuple[str, int, int]] = field(default_factory=set[tuple[str, int, int]])
+    poisoned: set[tuple[str, str, str]] = field(default_factory=set[tuple[str, str, str]])
     forged_at: float | None = None
     extras: dict[str, Process] = field(default_factory=dict[str, Process])
 
@@ -114,13 +120,26 @@ class World:
 
     async def started_again(self, processes: Sequence[Process]) -> None:
         """Until each of these listens again after it was killed: so long a killed process is the supervisor's matter,
-        and only then the platform's."""
+        and only then the platform's.
+
+        Raises:
+            NotMade: one does not.
+        """
 
         async def all_listen() -> bool:
             ports = [int(process.environment["FRONTLINE_ADMIN_PORT"]) for process in processes]
             return all(await asyncio.gather(*(asks(port, "/livez") for port in ports)))
 
-        await wait_for(all_listen, within=_START_S)
+        if not await wait_for(all_listen, within=_START_S):
+            raise NotMade(f"not all of {names(processes)} listened again within {_START_S:g} s")
+
+    def take_endings(self) -> list[str]:
+        """Which processes ended by themselves since this was asked last, in words."""
+        found: list[str] = []
+        for process in (*self.stack.processes.values(), *self.extras.values()):
+            found += [f"{process.name} ended by itself: {ending}" for ending in process.endings]
+            process.endings.clear()
+        return found
 
     @asynccontextmanager
     async def second(
@@ -130,6 +149,8 @@ class World:
 
         Args:
             ready: whether to wait until it is.
+        Raises:
+            NotMade: it is not in time.
         """
         first = self.stack.processes[f"{service}-worker"]
         admin, api = free_ports(2)
@@ -146,7 +167,7 @@ class World:
         running = asyncio.create_task(process.keep_running(), name=name)
         try:
             if ready and not await wait_for(lambda: asks(admin, "/readyz"), within=_START_S):
-                raise NotPossible("a second worker was not ready in time")
+                raise NotMade(f"{name}, a second worker, was not ready within {_START_S:g} s")
             yield process
         finally:
             process.stop()

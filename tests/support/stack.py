@@ -44,11 +44,17 @@ ALL_SCOPES = [
 ]
 _START_S = 120.0
 _CANNOT_START = 2
+_LAST_WORDS = 300
 
 
 @dataclass(kw_only=True)
 class Process:
-    """One process of a service, started again whenever it ends, until it is stopped."""
+    """One process of a service, started again whenever it ends, until it is stopped.
+
+    Attributes:
+        starts: how often it was started.
+        endings: how it ended by itself, neither stopped nor killed: exit codes, and the last that it said, in words.
+    """
 
     name: str
     arguments: Sequence[str]
@@ -56,6 +62,7 @@ class Process:
     log: Path
     running: asyncio.subprocess.Process | None = None
     starts: int = 0
+    endings: list[str] = field(default_factory=list[str])
     stopping: bool = False
 
     async def keep_running(self) -> None:
@@ -76,6 +83,8 @@ class Process:
                 self.stop()
                 await self.running.wait()
                 raise
+            if not self.stopping and code != -signal.SIGKILL:
+                self.endings.append(f"exit code {code}, {self.log.read_text(errors='replace')[-_LAST_WORDS:]!r}")
             assert code != _CANNOT_START, f"{self.name}: {self.log.read_text(errors='replace')}"
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:

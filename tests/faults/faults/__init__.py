@@ -1,7 +1,7 @@
 """The faults: each has a name, a sentence, and a function that makes it, holds it and takes it back."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from tests.faults.world import World
 
@@ -15,13 +15,10 @@ class Made:
 
     Attributes:
         troubles: what was not as documented while it lasted, in words; any fails the run.
-        starts: how often processes had been started that must not end until the backlog is gone; any that does fails
-            the run.
     """
 
     detail: str = ""
     troubles: Sequence[str] = ()
-    starts: Mapping[str, int] = field(default_factory=dict[str, int])
     poison: Sequence[Poisoned] = ()
     poison_records: int = 0
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiokafka.errors import KafkaError
 
 from tests.faults.faults import Fault, Made
-from tests.faults.world import NotPossible, World, wait_for
+from tests.faults.world import NotMade, World, wait_for
 from tests.support.cluster import BROKERS
 from tests.support.eventually import pass_time
 from tests.support.leaders import leaders_of
@@ -41,7 +41,7 @@ async def kill_leader(world: World) -> Made:
     others = [other for other in BROKERS if other != number]
     try:
         if not await wait_for(lambda: _is_led_by(world, others), within=_IN_STEP_S):
-            raise NotPossible(f"nobody took over the partitions of the killed broker within {_IN_STEP_S:g} s")
+            raise NotMade(f"nobody took over the partitions of the killed broker within {_IN_STEP_S:g} s")
         await pass_time(2.0 * world.patience)
     finally:
         await world.brokers.start_again(number)
@@ -61,7 +61,7 @@ async def restart_each(world: World) -> Made:
 
 async def _catch_up(world: World) -> None:
     if not await wait_for(lambda: _is_whole(world), within=_IN_STEP_S):
-        raise NotPossible(f"a broker had not caught up within {_IN_STEP_S:g} s")
+        raise NotMade(f"a broker had not caught up within {_IN_STEP_S:g} s")
 
 
 async def _is_led_by(world: World, numbers: Sequence[int]) -> bool:

@@ -23,6 +23,7 @@ async def forge(world: World) -> Made:
     parking = [forgery.name for forgery in FORGERIES if forgery.fate == "parked"]
     everybody = await asyncio.gather(*(open_bystander(world, "forged") for _ in range(len(parking) + 1)))
     spare, tickets = everybody[0], dict(zip(parking, everybody[1:], strict=True))
+    world.poisoned.update((consumer, "intake", each.subject) for each in tickets.values() for consumer in LISTENERS)
     for forgery in FORGERIES:
         ticket = tickets.get(forgery.name, spare)
         await _write(world, forgery, ticket)

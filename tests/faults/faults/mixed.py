@@ -8,7 +8,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from tests.faults.faults import Fault, Made
-from tests.faults.world import NotPossible, World
+from tests.faults.world import NotMade, NotPossible, World
 from tests.support.eventually import pass_time
 
 _AT_ONCE = 3
@@ -18,7 +18,8 @@ _SPREAD_S = 3.0
 def mixed(name: str, faults: Sequence[Fault]) -> Fault:
     """Three of those that may be mixed, each beginning at its own moment.
 
-    What one of them finds undocumented is left out: another of them may be the reason.
+    What one of them finds undocumented is left out, and so is that it did not come about: another of them may be the
+    reason. That none came about is no reason for anything.
     """
     mixing = [fault for fault in faults if fault.mixes]
 
@@ -26,18 +27,22 @@ def mixed(name: str, faults: Sequence[Fault]) -> Fault:
         drawn = world.chance.sample(mixing, _AT_ONCE)
         delays = [world.chance.uniform(0.0, _SPREAD_S) for _ in drawn]
 
-        async def begin(fault: Fault, delay_s: float) -> Made:
+        async def begin(fault: Fault, delay_s: float) -> Made | str:
             await pass_time(delay_s)
             try:
                 return await fault.make(world)
-            except NotPossible as why:
-                return Made(detail=f"not made: {why}")
+            except (NotPossible, NotMade) as why:
+                return f"not made: {why}"
             except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as lost:
                 # Its own connection to the server, which another fault of the mixture has ended.
-                return Made(detail=f"ended by another: {type(lost).__name__}")
+                return f"ended by another: {type(lost).__name__}"
 
-        made = await asyncio.gather(*map(begin, drawn, delays))
-        said = "; ".join(f"{fault.name} ({one.detail})" for fault, one in zip(drawn, made, strict=True))
+        ends = await asyncio.gather(*map(begin, drawn, delays))
+        made = [end for end in ends if isinstance(end, Made)]
+        told = [end if isinstance(end, str) else end.detail for end in ends]
+        said = "; ".join(f"{fault.name} ({one})" for fault, one in zip(drawn, told, strict=True))
+        if not made:
+            raise NotMade(said)
         poison = list(chain.from_iterable(one.poison for one in made))
         poison_records = sum(one.poison_records for one in made)
         return Made(detail=said, poison=poison, poison_records=poison_records)

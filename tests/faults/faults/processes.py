@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.faults.armed import POINTS
 from tests.faults.faults import Fault, Made, Make
 from tests.faults.load import PATIENCE_S
-from tests.faults.world import NotPossible, World, names, wait_for
+from tests.faults.world import NotMade, World, names, wait_for
 from tests.support.eventually import pass_time
 from tests.support.stack import Process
 
@@ -82,7 +82,7 @@ def kill_at(point: str) -> Make:
             _remove(traps[process.name])
         await world.started_again(died)
         if not died:
-            raise NotPossible(f"nobody passed the point within {_POINT_LIMIT_S:g} s")
+            raise NotMade(f"nobody passed the point within {_POINT_LIMIT_S:g} s")
         return Made(detail=f"died there: {names(died)}")
 
     return make

@@ -16,7 +16,7 @@ _CHUNK_BYTES = 4 * 1024 * 1024
 
 
 async def kill_broker(world: World) -> Made:
-    """`kill -9`, then a start on what is left. Tickets are taken meanwhile, and no process gives up."""
+    """`kill -9`, then a start on what is left. Tickets are taken meanwhile."""
     return await _take_away(world, world.servers.kill_kafka, away_s=1.0, name="Kafka", wanted="201")
 
 
@@ -28,7 +28,7 @@ async def restart_broker(world: World) -> Made:
 
 
 async def restart_postgres(world: World) -> Made:
-    """An immediate shutdown: recovery from the log. Calls are refused for now meanwhile, and no process gives up."""
+    """An immediate shutdown: recovery from the log. Calls are refused for now meanwhile."""
     return await _take_away(
         world,
         world.servers.kill_postgres,
@@ -44,7 +44,6 @@ async def _take_away(world: World, end: Callable[[], None], *, away_s: float, na
     Args:
         wanted: what the answer must be.
     """
-    starts = {process.name: process.starts for process in world.stack.processes.values()}
     end()
     try:
         answer = await _open_ticket(world)
@@ -53,7 +52,7 @@ async def _take_away(world: World, end: Callable[[], None], *, away_s: float, na
         await world.servers.start_again()
     wrong = f"without {name} a new ticket is answered with {answer}, not with {wanted}"
     troubles = [] if answer == wanted else [wrong]
-    return Made(detail=f"a new ticket meanwhile: {answer}", troubles=troubles, starts=starts)
+    return Made(detail=f"a new ticket meanwhile: {answer}", troubles=troubles)
 
 
 async def _open_ticket(world: World) -> str:
