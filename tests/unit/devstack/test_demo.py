@@ -1,6 +1,7 @@
 """The demo's floor where things do not go smoothly: interrupted before, visited twice, one call refused."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,7 @@ async def test_others_tickets_are_given_back() -> None:
 async def test_an_offer_that_goes_wrong_ends_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is noted, and the next offer is answered; what is offered of others' tickets is declined."""
     monkeypatch.setattr(agent, "_AFTER_TROUBLE_S", 0.0)
+    monkeypatch.setattr(agent, "_AFTER_REFUSAL_S", 0.0)
     monkeypatch.setattr(people.until, "__kwdefaults__", {"within_s": 0.0})
     names = ("broken", "away", "good", "foreign")
     offers = [{"offer_id": name, "ticket_id": name, "handoff_id": name} for name in names]
@@ -144,6 +146,31 @@ async def test_an_offer_that_goes_wrong_ends_nothing_else(monkeypatch: pytest.Mo
     assert installation.of("/handoffs/good/accept")
     assert installation.of("/handoffs/foreign/decline")
     assert installation.of("/handoffs/foreign/accept") == []
+
+
+async def test_who_was_put_away_comes_back() -> None:
+    """Each time under another key: an earlier one would only be answered from memory."""
+    installation = Installation(ada={"presence": "away", "presence_since": "noon"})
+    back = asyncio.Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_second = installation.answers["ada"]["presence_since"] == "one"
+        installation.answers["ada"] = (
+            {"presence": "online"} if is_second else {"presence": "away", "presence_since": "one"}
+        )
+        if is_second:
+            back.set()
+        return httpx.Response(200, json={})
+
+    installation.refuse = answer
+    staff = Staff(house=installation.house(), agents={ADA.agent_id: ADA}, run="one", tally=Tally(wanted=1))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        answering = group.create_task(staff.answer_offers(ADA))
+        await back.wait()
+        answering.cancel()
+    came = installation.of("/agents/ada/presence")
+    assert [json.loads(each.content) for each in came] == [{"presence": "online"}] * 2
+    assert len({each.headers["idempotency-key"] for each in came}) == 2
 
 
 def test_a_second_score_is_another_one() -> None:

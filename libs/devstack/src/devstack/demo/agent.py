@@ -15,6 +15,8 @@ from devstack.demo.tally import Result, Tally
 _OVER = frozenset({"accepted", "declined", "expired", "withdrawn", "returned", "completed"})
 _AFTER_TROUBLE_S = 5.0
 """An offer whose answer is refused may stay open for a while: without a pause it would be answered again at once."""
+_AFTER_REFUSAL_S = 0.5
+"""So that fourteen agents do not ask a service that is behind as fast as they can."""
 _LOST = frozenset({"offer_ended", "not_offered", "not_your_offer", "handoff_state", "handoff_accepted", "work_done"})
 
 _NOT_HEARD_YET = frozenset({"not_found", "not_owner"})
@@ -47,6 +49,8 @@ class Staff:
         while True:
             try:
                 offers = await person.get("routing", f"/v1/agents/{agent.agent_id}/offers", {"wait_s": 20})
+                if not offers["items"]:
+                    await self._come_back(agent)
             except Unavailable:
                 continue
             for offer in offers["items"]:
@@ -73,10 +77,22 @@ class Staff:
         except Refused as refused:
             if refused.code not in _LOST:
                 raise
-            return  # somebody else was faster, or it was taken back: that is how offers end
+            # Somebody else was faster, or it was taken back: that is how offers end. Or it has not been heard of yet,
+            # and is listed until it has.
+            await asyncio.sleep(_AFTER_REFUSAL_S)
+            return
         if declines and is_ours:
             self.declines_left[offer["ticket_id"]] -= 1
             self.tally.note("handoffs declined")
+
+    async def _come_back(self, agent: Agent) -> None:
+        """Who let an offer pass was put away, and is offered nothing until being back."""
+        lead = Person(house=self.house)
+        path = f"/v1/agents/{agent.agent_id}"
+        found = await lead.get("routing", path)
+        if found["presence"] == "away":
+            key = f"{self.run}-back-{agent.agent_id}-{found['presence_since']}"
+            await lead.send("routing", f"{path}/presence", {"presence": "online"}, key=key, method="PUT")
 
     async def owner_of(self, ticket_id: str, *, not_before: str = "") -> tuple[Agent, JsonObject]:
         """Wait until one of the floor owns the open ticket; returns the owner, and the ticket as it is then.
