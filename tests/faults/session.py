@@ -93,6 +93,8 @@ async def run_session(
             if noise := await wait_until_still(world, within=_STILL_LIMIT_S):
                 load.troubles.append(f"never still: {noise}")
             load.troubles += world.take_endings()
+            # What fires between the look at a topic and the look at a table would seem to be lost.
+            await world.stop_workers()
             await record_everything(world)
             load.troubles += await find_contradictions(world)
     outcome.stories, outcome.refusals, outcome.troubles = load.tally.wanted, load.refusals, load.troubles

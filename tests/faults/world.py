@@ -133,6 +133,14 @@ class World:
         if not await wait_for(all_listen, within=_START_S):
             raise NotMade(f"not all of {names(processes)} listened again within {_START_S:g} s")
 
+    async def stop_workers(self) -> None:
+        """End every worker for good, as a deployment does it: nothing that is due later can happen any more."""
+        for process in self.workers:
+            process.stop()
+        for process in self.workers:
+            if process.running is not None:
+                await process.running.wait()
+
     def take_endings(self) -> list[str]:
         """Which processes ended by themselves since this was asked last, in words."""
         found: list[str] = []
