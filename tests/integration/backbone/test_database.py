@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import common.database
@@ -117,6 +117,21 @@ async def test_a_connection_that_was_closed_while_idle_is_replaced(empty_databas
         async with database.begin(ORIGIN) as tx:
             add_dequeued(tx, new_id())
         assert await count(database, "event") == 1
+
+
+async def test_a_pool_that_finds_every_connection_dead_says_that_it_passes(empty_database: str) -> None:
+    """As while a server is killed again and again: each new connection is gone before it is handed out."""
+
+    def find_dead(*_: object) -> None:
+        raise DisconnectionError
+
+    async with migrated(empty_database) as database:
+        event.listen(database.engine.sync_engine, "checkout", find_dead)
+        with pytest.raises(Unavailable, match="cuts every connection"):
+            async with database.read():
+                pass
+        event.remove(database.engine.sync_engine, "checkout", find_dead)
+        assert await count(database, "timer") == 0
 
 
 async def test_a_cancelled_transaction_gives_its_locks_back(empty_database: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 from opentelemetry import metrics
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, InvalidRequestError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -251,6 +251,9 @@ def _connecting() -> Generator[None]:
     """A server whose files are going away knows no time zone any more, not even UTC: while connecting, that passes."""
     try:
         yield
+    except InvalidRequestError as dead:
+        # The pool gives up after a few connections that were all found dead.
+        raise Unavailable(f"the database cuts every connection: {dead}") from dead
     except Exception as error:
         if _sqlstate(error) == _INVALID_PARAMETER_VALUE and '"TimeZone"' in str(error):
             raise Unavailable(f"the database cannot take connections: {_first_line(error)}") from error
