@@ -248,11 +248,11 @@ def foreign_errors() -> Generator[None]:
 
 @contextmanager
 def _connecting() -> Generator[None]:
-    """A server whose files are going away knows no time zone any more, not even UTC: while connecting, that passes."""
+    """What passes while connecting only: a server whose files are going away knows no time zone any more, not even UTC,
+    and the pool gives up after a few connections that were all found dead."""
     try:
         yield
     except InvalidRequestError as dead:
-        # The pool gives up after a few connections that were all found dead.
         raise Unavailable(f"the database cuts every connection: {dead}") from dead
     except Exception as error:
         if _sqlstate(error) == _INVALID_PARAMETER_VALUE and '"TimeZone"' in str(error):

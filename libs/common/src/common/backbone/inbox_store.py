@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from common.answering import is_answering
 from common.backbone.decoding import pack_headers
-from common.backbone.parking import list_events, remove_events
+from common.backbone.parking import list_events, list_late_starters, remove_events
 from common.backbone.protocols import Claim, Cursor, Due, Move, ParkedRecord, Parking, Place, Record, Stream
 from common.clock import Clock
 from common.database import Database, foreign_errors
@@ -154,7 +154,6 @@ _SETTLE = text(
 )
 _RETRY_AT = text("update parked_subject set next_attempt_at = :at where source = :source and subject = :subject")
 _RELEASE = text("delete from parked_subject where source = :source and subject = :subject")
-_LATE_STARTERS = text("select topic, partition from consumer_offset where bootstrap")
 _PARKED = text("select count(*) from parked_subject")
 _CHECK_CONSTRAINTS = text("set constraints all immediate")
 
@@ -307,7 +306,7 @@ class PostgresInbox:
 
     async def list_late_starters(self, tx: Transaction) -> set[Place]:
         """See `InboxStore.list_late_starters`."""
-        return {Place(topic, partition) for topic, partition in await tx.connection.execute(_LATE_STARTERS)}
+        return await list_late_starters(tx.connection)
 
     async def settle(
         self, tx: Transaction, failure: Parking, *, attempts: int, next_attempt_at: datetime | None

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.backbone.decoding import find_event_id, pack_headers, unpack_headers
 from common.backbone.protocols import NOBODY, Place, Record
+from common.backbone.walk import comes_next
 from common.errors import Conflict, NotFound
 from common.transaction import Transaction
 
@@ -211,17 +212,21 @@ async def discard_parked(
     return len(events)
 
 
+async def list_late_starters(connection: AsyncConnection) -> set[Place]:
+    """Partitions read in bootstrap mode, see `protocols.Claim`."""
+    return {Place(topic, partition) for topic, partition in await connection.execute(_LATE_STARTERS)}
+
+
 async def _part_following(
     connection: AsyncConnection, stream: dict[str, str], events: Sequence[ParkedEvent]
 ) -> tuple[list[ParkedEvent], list[ParkedEvent]]:
     """Those whose numbers follow each other and what was applied last, and the others. The subject must be held."""
     last: int | None = (await connection.execute(_LAST, stream)).scalar_one_or_none()
-    late = {Place(topic, partition) for topic, partition in await connection.execute(_LATE_STARTERS)}
+    late_starters = await list_late_starters(connection)
     following: list[ParkedEvent] = []
     others: list[ParkedEvent] = []
     for event in events:
-        begins = last is None and event.seq > 0 and event.record.place in late
-        if begins or event.seq == (last or 0) + 1:
+        if comes_next(event.seq, event.record.place, last, late_starters):
             following.append(event)
             last = event.seq
         else:

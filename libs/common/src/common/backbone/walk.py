@@ -82,9 +82,22 @@ def is_repeat(item: Delivery, last: Cursor | None) -> bool:
 def find_fault(item: Delivery, last: Cursor | None, late_starters: Collection[Place]) -> tuple[str, str] | None:
     """(reason, in words) why an event that is no repeat cannot follow the last one; None where it can."""
     seq = item.event.seq
+    if comes_next(seq, item.record.place, last.seq if last else None, late_starters):
+        return None
     if last is None:
-        known = seq == 1 or item.record.place in late_starters
-        return None if known else ("gap", f"begins with {seq}, events 1 to {seq - 1} are missing")
+        return "gap", f"begins with {seq}, events 1 to {seq - 1} are missing"
     if seq == last.seq:
         return "fork", f"{seq} was event {last.event_id}, now it is {item.event.id}"
-    return None if seq == last.seq + 1 else ("gap", f"{seq} follows {last.seq}")
+    return "gap", f"{seq} follows {last.seq}"
+
+
+def comes_next(seq: int, place: Place, last_seq: int | None, late_starters: Collection[Place]) -> bool:
+    """Whether this number follows what was applied last; 0, a number that could not be read, never does.
+
+    Args:
+        last_seq: None where nothing was applied yet.
+        late_starters: see `plan_batch`.
+    """
+    if last_seq is None:
+        return seq == 1 or (seq > 0 and place in late_starters)
+    return seq == last_seq + 1
