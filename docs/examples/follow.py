@@ -33,6 +33,8 @@ async def follow(bootstrap: str, topic: str) -> None:
         await consumer.stop()
 
 
+if len(sys.argv) != 3:
+    sys.exit("usage: python follow.py KAFKA TOPIC, for instance 127.0.0.1:19092 support.intake.v1")
 try:
     with suppress(KeyboardInterrupt):
         asyncio.run(follow(sys.argv[1], sys.argv[2]))

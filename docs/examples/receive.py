@@ -19,4 +19,6 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+if len(sys.argv) not in (2, 3):
+    sys.exit("usage: python receive.py SECRET [PORT], with the secret that the endpoint was made with")
 ThreadingHTTPServer(("127.0.0.1", int([*sys.argv, "9000"][2])), Receiver).serve_forever()
