@@ -45,7 +45,8 @@ async def test_the_example_consumer_shows_every_ticket_once(stack: Stack, tmp_pa
         try:
 
             async def all_shown() -> bool:
-                created = [line.split()[2] for line in shown.read_text().splitlines() if ".ticket.created." in line]
+                written, _, _torn = shown.read_text().rpartition("\n")
+                created = [line.split()[2] for line in written.splitlines() if ".ticket.created." in line]
                 assert {f"ticket/{ticket}" for ticket in opened} <= set(created)
                 assert len(created) == len(set(created))
                 return True

@@ -144,7 +144,8 @@ def _fork(told: Told, _partitions: int) -> RawRecord:
 
 
 def _gap(told: Told, _partitions: int) -> RawRecord:
-    return _following(told, by=5)
+    """So far ahead that the subject itself never gets there: nobody could tell the record from a true one then."""
+    return _following(told, by=1000)
 
 
 def _corrupt_body(told: Told, _partitions: int) -> RawRecord:

@@ -19,11 +19,18 @@ CONSUMERS = {
     "feedback": ["escalation", "intake", "routing"],
 }
 START = 1_700_000_000.0
+_FORGED_AHEAD = 9
+"""Beyond the last number that a ticket here ever has."""
 
 
 @dataclass(kw_only=True)
 class Made:
-    """A history as it grows. `poisoned`: subjects of intake's topic at which its consumers have stopped."""
+    """A history as it grows.
+
+    Attributes:
+        poisoned: subjects of intake's topic that are parked, and why.
+        last_applied: by consumer and such a subject, the last number of intake's topic that it ever applies.
+    """
 
     chance: random.Random
     now: float = START
@@ -33,6 +40,7 @@ class Made:
     offsets: defaultdict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     rows: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     poisoned: dict[str, str] = field(default_factory=dict[str, str])
+    last_applied: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def id(self) -> str:
         return str(UUID(int=self.chance.getrandbits(128)))
@@ -53,7 +61,8 @@ class Made:
         if self.chance.random() < 0.1:
             self.record(source, subject, **{name: line[name] for name in ("seq", "event_id", "type", "digest", "data")})
         for consumer, sources in CONSUMERS.items():
-            if source in sources and not (source == "intake" and subject in self.poisoned):
+            last = self.last_applied.get((consumer, subject), line["seq"]) if source == "intake" else line["seq"]
+            if source in sources and line["seq"] <= last:
                 self.rows[consumer] += self.chance.choice((1, 1, 3))
                 self.add(
                     "effect",
@@ -76,10 +85,16 @@ class Made:
         return self.add("published", source=source, subject=subject, **place, **filled)
 
     def forge(self, subject: str, *, reason: str, seq: int) -> list[list[Any]]:
-        """A record by hand into intake's topic, that parks the subject at all who read it."""
+        """A record by hand into intake's topic, that parks the subject at all who read it.
+
+        What comes later fills a gap, and may be applied already where somebody looks.
+        """
         self.record("intake", subject, seq=seq, digest=f"forged-{reason}", forged=True)
         self.poisoned[subject] = reason
-        return [[consumer, "intake", subject, reason] for consumer in ("routing", "escalation", "feedback")]
+        readers = ("routing", "escalation", "feedback")
+        for reader in readers:
+            self.last_applied[reader, subject] = self.chance.randint(1, seq) if reason == "gap" else 0
+        return [[reader, "intake", subject, reason] for reader in readers]
 
     def call(self, what: str, outcome: str, event: Line | None = None, **fields: Any) -> Line:
         """One call; an unknown outcome names neither subject nor event."""
@@ -171,7 +186,7 @@ def _make_ticket(made: Made, keys: dict[str, str], *, forged: str, poison: list[
     if forged == "fork":
         poison += made.forge(subject, reason=forged, seq=1)
     elif forged:
-        poison += made.forge(subject, reason=forged, seq=2 if forged == "undecodable" else 7)
+        poison += made.forge(subject, reason=forged, seq=2 if forged == "undecodable" else _FORGED_AHEAD)
     if not forged:
         made.publish("routing", subject, "work.enqueued", {"ticket_id": ticket, "queue_id": made.id()})
         data = {"ticket_id": ticket, "assignment_id": assignment, "agent_id": agent}
@@ -188,6 +203,10 @@ def _make_ticket(made: Made, keys: dict[str, str], *, forged: str, poison: list[
         data = {"ticket_id": ticket, "handoff_id": handoff}
         made.call("handoff", "ok", made.publish("escalation", subject, "handoff.requested", data))
         values["handoff"] = [handoff, "requested"]
+    if made.chance.random() < 0.2:
+        data = {"ticket_id": ticket, "handoff_id": made.id(), "emergency": True}
+        made.publish("escalation", subject, "handoff.requested", data)
+        values["handoff"] = [data["handoff_id"], "requested"]
     if made.chance.random() < 0.7:
         data = {"ticket_id": ticket, "author_type": made.chance.choice(("requester", "agent"))}
         made.call("message", "ok", made.publish("intake", subject, "message.added", data))

@@ -8,11 +8,12 @@ from tests.faults.checker.lines import Operation, Publication
 
 CREATED = "support.ticket.created.v1"
 ADDED = "support.message.added.v1"
+REQUESTED = "support.handoff.requested.v1"
 _CALLED = {
     ADDED: frozenset({"message"}),
     "support.ticket.resolved.v1": frozenset({"resolve"}),
     "support.ticket.cancelled.v1": frozenset({"cancel"}),
-    "support.handoff.requested.v1": frozenset({"handoff", "return"}),
+    REQUESTED: frozenset({"handoff", "return"}),
     "support.handoff.returned.v1": frozenset({"return"}),
 }
 """Events that nothing but a command makes, each command one of a kind; and what these commands are called."""
@@ -66,13 +67,19 @@ def _list_keys(case: Case) -> _Keys:
 
 
 def _list_asked(stream: Stream) -> Iterator[Publication]:
-    """The events that commands made, in order; the message that a ticket is opened with belongs to its opening."""
+    """The events that commands made, in order.
+
+    The message that a ticket is opened with belongs to its opening, and emergencies are handed over by escalation
+    itself, when a clock says so.
+    """
     for seq in sorted(stream.first):
         one = stream.first[seq]
         if one.type not in _CALLED:
             continue
         before = stream.first.get(seq - 1)
         if one.type == ADDED and before is not None and before.type == CREATED:
+            continue
+        if one.type == REQUESTED and one.data.get("emergency") is True:
             continue
         if one.type != ADDED or one.data.get("author_type") in _WRITERS:
             yield one

@@ -49,12 +49,14 @@ def _judge_stream(case: Case, reading: Reading, stream: Stream, effects: Sequenc
         _judge_prefix(case, reading, stream, applied)
         return
     assert limit is not None
+    filled = _limit_filled(stream, limit) if poison and poison.reason == "gap" else limit
+    reached = max((seq for seq in applied if seq <= filled), default=0)
     for seq, published in stream.first.items():
-        if seq <= limit and seq not in applied:
+        if seq <= max(limit, reached) and seq not in applied:
             _miss(case, reading, published)
     for effect in effects:
-        if limit < effect.seq <= stream.length:
-            _add(case, effect, f"{consumer} applied {effect.seq} of {source}, behind its poison at {limit + 1}")
+        if filled < effect.seq <= stream.length:
+            _add(case, effect, f"{consumer} applied {effect.seq} of {source}, behind its poison at {filled + 1}")
             break
 
 
@@ -108,6 +110,11 @@ def _limit(stream: Stream, poison: Poison) -> int | None:
         if poison.reason == "undecodable" or forged.seq == 0 or not is_repeat:
             return last
     return None
+
+
+def _limit_filled(stream: Stream, limit: int) -> int:
+    """The last number that may be applied once events come that fill a forged gap: the one before the forged record."""
+    return min((forged.seq for forged in stream.forged if forged.seq > limit + 1), default=limit + 1) - 1
 
 
 def judge_bystanders(case: Case) -> None:

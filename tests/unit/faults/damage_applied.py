@@ -71,9 +71,31 @@ def forged_fork_applied(lines: Lines) -> str:
 def forged_gap_applied(lines: Lines) -> str:
     forged = one(lines, "published", forged=True, digest="forged-gap")
     lines.append(
-        {**effect_of(lines, 1), "subject": forged["subject"], "seq": 7, "event_id": forged["event_id"], "row": 100_000}
+        effect_of(lines, 1)
+        | {"subject": forged["subject"], "seq": forged["seq"], "event_id": forged["event_id"], "row": 100_000}
     )
     return forged["subject"]
+
+
+@breaks("I4")
+def hole_in_what_fills_a_gap(lines: Lines) -> str:
+    return _apply_to_the_gap(lines, 1, 3)
+
+
+@breaks("I4")
+def applied_as_far_as_the_number_of_a_forged_gap(lines: Lines) -> str:
+    one(lines, "published", forged=True, digest="forged-gap")["seq"] = 3
+    return _apply_to_the_gap(lines, 1, 2, 3)
+
+
+def _apply_to_the_gap(lines: Lines, *numbers: int) -> str:
+    """Let routing apply these, and no others, of the subject of which a number far ahead was forged."""
+    subject = one(lines, "published", forged=True, digest="forged-gap")["subject"]
+    drop(lines, *of(lines, "effect", consumer="routing", source="intake", subject=subject))
+    for seq in numbers:
+        event_id = one(lines, "published", forged=False, source="intake", subject=subject, seq=seq)["event_id"]
+        lines.append(effect_of(lines, 1) | {"subject": subject, "seq": seq, "event_id": event_id, "row": 100_000 + seq})
+    return subject
 
 
 @breaks("I4")

@@ -176,6 +176,17 @@ def message_written_twice(lines: Lines) -> str:
 
 
 @breaks("I2")
+def handoff_that_nobody_asked_for(lines: Lines) -> str:
+    subject = healthy_subject(lines)
+    seq = max((line["seq"] for line in of(lines, "published", source="escalation", subject=subject)), default=0) + 1
+    lines.append(
+        publication_of(lines, 1)
+        | {"source": "escalation", "type": "support.handoff.requested.v1", "seq": seq, "event_id": "unasked"}
+    )
+    return subject
+
+
+@breaks("I2")
 def one_event_answers_two_keys(lines: Lines) -> str:
     call = one(lines, "operation", what="message", outcome="ok")
     lines.append({**call, "id": "other", "key": "other"})
