@@ -1,8 +1,9 @@
 """Whatever goes wrong in a schedule, by the names of `plan.FAULTS`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from common.backbone.protocols import Place, Record
 from common.errors import Unavailable
@@ -148,7 +149,7 @@ async def _fork(world: World, fault: Fault) -> None:
         record, each = found[-1 - fault.who % min(2, len(found))]
         event_id = world.new_id()
         headers = [(name, str(event_id).encode() if name == "ce_id" else value) for name, value in record.headers]
-        forged = replace(record, headers=headers)
+        forged = msgspec.structs.replace(record, headers=headers)
         _append(world, forged, origin="fork", about=(each.subject, each.seq, event_id))
 
 
@@ -158,7 +159,12 @@ async def _garbage(world: World, fault: Fault) -> None:
     if found:
         record, each = found[int(fault.much * len(found))]
         headers = [(name, b"yesterday" if name == "ce_time" else value) for name, value in record.headers]
-        _append(world, replace(record, headers=headers), origin="garbage", about=(each.subject, each.seq, None))
+        _append(
+            world,
+            msgspec.structs.replace(record, headers=headers),
+            origin="garbage",
+            about=(each.subject, each.seq, None),
+        )
 
 
 async def _unreadable(world: World, fault: Fault) -> None:

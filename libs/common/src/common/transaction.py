@@ -11,14 +11,14 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.ids import new_id
 from contracts.registry import Body
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Why a transaction runs: who acts, which conversation it belongs to, and which event or call caused it.
 
     `actor` is "agent:<id>", "client:<id>", "requester:<id>" or "service:<name>"; `traceparent` is W3C trace context.
@@ -36,8 +36,7 @@ class Origin:
         return UUID(identifier) if kind == "agent" else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PendingEvent:
+class PendingEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event that waits for its transaction to end."""
 
     id: UUID
@@ -47,8 +46,7 @@ class PendingEvent:
     origin: Origin
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PublishedEvent:
+class PublishedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event that has its number: what `Support-Event` names."""
 
     id: UUID

@@ -137,7 +137,7 @@ def decode_event(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
         if found["ce_specversion"] != _SPEC_VERSION:
             raise UndecodableRecord("ce_specversion is not 1.0")
         return Event(
-            id=UUID(found["ce_id"].decode()),
+            id=msgspec.convert(found["ce_id"].decode(), UUID),
             source=_required(found, "ce_source"),
             type=_required(found, "ce_type"),
             subject=_subject(_required(found, "ce_subject")),
@@ -153,7 +153,7 @@ def decode_event(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
         raise UndecodableRecord(f"header {missing.args[0]} is absent") from missing
     except UndecodableRecord:
         raise
-    except (ValueError, OverflowError) as malformed:
+    except (ValueError, OverflowError, msgspec.ValidationError) as malformed:
         raise UndecodableRecord(f"a header is malformed: {malformed}") from malformed
 
 
@@ -185,11 +185,14 @@ def _time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise UndecodableRecord("ce_time carries no offset")
-    return time.astimezone(UTC)
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
+@lru_cache(maxsize=256)
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds, the one form of time in headers and bodies.
+
+    Remembered, for all that a transaction tells happens at one moment.
 
     Raises:
         ValueError: the time carries no offset.

@@ -26,7 +26,7 @@ from common.settings import KafkaSettings
 from contracts.topics import topic_name
 
 _log = logging.getLogger(__name__)
-_MAX_RECORDS = 1_000
+_MAX_RECORDS = 2_000
 _POLL_LIMIT_S = 60.0
 _PROGRESS_LIMIT_S = 120.0
 _PROGRESS_CHECK_S = 30.0

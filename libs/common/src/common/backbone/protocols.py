@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+import msgspec
+
 from common.clock import Clock
 from common.transaction import Transaction
 from contracts.envelope import Event
@@ -116,8 +118,7 @@ class Place(NamedTuple):
     partition: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One record as the log gives it.
 
     Attributes:
@@ -248,8 +249,7 @@ class Due(NamedTuple):
     attempts: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A record that is an event of ours."""
 
     record: Record

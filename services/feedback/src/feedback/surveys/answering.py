@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.transaction import Transaction
@@ -92,7 +93,7 @@ async def answer(tx: Transaction, token: str, given: Submission) -> Sheet:
     )
     attribution = await shares(tx.connection, survey.ticket_id, until=survey.resolved_at)
     # Who answers is the person, whoever carried the request here.
-    tx.origin = replace(tx.origin, actor=f"requester:{survey.requester_id}")
+    tx.origin = msgspec.structs.replace(tx.origin, actor=f"requester:{survey.requester_id}")
     await keep(tx, [survey], [Move(survey=answered, told=(tell_answer(survey, composed, attribution),))])
     return await _sheet(tx.connection, answered, [composed], now=tx.now)
 
@@ -110,7 +111,7 @@ async def opt_out(tx: Transaction, token: str) -> Survey:
         return survey
     await store.save_opt_out(tx.connection, survey.requester_id, now=tx.now)
     unanswered = await store.lock_unanswered_of(tx.connection, survey.requester_id)
-    tx.origin = replace(tx.origin, actor=f"requester:{survey.requester_id}")
+    tx.origin = msgspec.structs.replace(tx.origin, actor=f"requester:{survey.requester_id}")
     await keep(tx, unanswered, [life.cancel(each, _OPTED_OUT) for each in unanswered])
     return survey
 

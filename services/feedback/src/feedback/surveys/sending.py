@@ -5,7 +5,6 @@ The text of a link stands in the row of its call, until that is settled, and now
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from uuid import UUID
 
@@ -62,7 +61,9 @@ async def keep(tx: Transaction, before: Iterable[Survey], moves: Sequence[Move])
     # Whoever answered has the link, whatever came of the call so far: repeated, it tells us that the link was sent.
     await cancel_calls(tx, LINK, [each.survey_id for each in ended if not _is_unheard_of(each)])
     for move in moves:
-        origin = replace(tx.origin, correlation_id=move.survey.correlation_id or tx.origin.correlation_id)
+        origin = msgspec.structs.replace(
+            tx.origin, correlation_id=move.survey.correlation_id or tx.origin.correlation_id
+        )
         tx.add_events(f"ticket/{move.survey.ticket_id}", move.told, origin=origin)
 
 
@@ -147,7 +148,7 @@ async def _issue_link(tx: Transaction, survey: Survey, public_url: str) -> str:
 
 async def _post(tx: Transaction, survey: Survey, *, kind: str, call_id: UUID, text: str) -> None:
     # The message belongs to the conversation of the resolution, not to the timer that fired.
-    tx.origin = replace(tx.origin, correlation_id=survey.correlation_id)
+    tx.origin = msgspec.structs.replace(tx.origin, correlation_id=survey.correlation_id)
     call = Call(
         call_id=call_id,
         kind=kind,

@@ -1,8 +1,9 @@
 """What the service can do with messages."""
 
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
+
+import msgspec
 
 from common.errors import Conflict
 from common.ids import new_id
@@ -70,7 +71,7 @@ async def _say(tx: Transaction, ticket: Ticket, wanted: NewMessage, author: Auth
     )
     # In the events, an agent who speaks is also the one who acts.
     speaks = author.type is AuthorType.AGENT
-    origin = replace(tx.origin, actor=f"agent:{author.id}") if speaks else tx.origin
+    origin = msgspec.structs.replace(tx.origin, actor=f"agent:{author.id}") if speaks else tx.origin
     await store.add_message(tx.connection, message)
     tx.add_events(ticket.event_subject, [message.told()], origin=origin)
     await tickets.hear(tx, ticket, _heard(message), origin=origin)
