@@ -82,6 +82,7 @@ async def pending_rows(database: Database, rows: Sequence[OutboxRow]) -> AsyncGe
         ]
         shards = {f"ticket/{row.key}": row.shard for row in rows}
         async with connection.transaction():
+            await connection.execute("set local statement_timeout = 0")  # a million rows take what they take
             await connection.copy_records_to_table("event", records=records, columns=columns)
             await connection.execute(
                 "insert into outbox select s.shard, e.id from event e"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from contracts.envelope import Event
@@ -162,3 +163,14 @@ async def test_a_public_reply_takes_a_ticket_that_has_no_owner(stack: Stack) -> 
         )
         assert answer.status_code == 201, answer.text
     await wait_for(stack, ticket["id"], owner_id=away, status="open", routing_state="assigned")
+
+
+async def test_workers_stand_behind_apis_on_full_processors(stack: Stack) -> None:
+    niceness: dict[str, int] = {}
+    for name, process in stack.processes.items():
+        assert process.running is not None
+        niceness[name] = psutil.Process(process.running.pid).nice()
+    apis = {niceness[name] for name in niceness if name.endswith("-api")}
+    workers = {niceness[name] for name in niceness if name.endswith("-worker")}
+    assert len(workers) == len(apis) == 1
+    assert min(workers) > max(apis)

@@ -80,6 +80,40 @@ class Case:
         place = bisect_right(self._begins, moment)
         return self._names[place - 1] if place else ""
 
+    def blame_publication(
+        self, one: Publication, invariant: str, says: str, *, consumer: str = "", counts: str = ""
+    ) -> None:
+        """Note a breach at a record. `consumer`: who made something else of it; `counts`: see `Breach.counts_as`."""
+        self.breaches.append(
+            Breach(
+                invariant=invariant,
+                fault=self.window_at(one.written_at),
+                subject=one.subject,
+                says=says,
+                source=one.source,
+                seq=one.seq,
+                consumer=consumer,
+                at=one.written_at,
+                counts_as=counts,
+            )
+        )
+
+    def blame_effect(self, effect: Effect, invariant: str, says: str, *, fault: str = "", counts: str = "") -> None:
+        """Note a breach at an effect. `fault`: where it belongs to another window than the one it was made in."""
+        self.breaches.append(
+            Breach(
+                invariant=invariant,
+                fault=fault or self.window_at(effect.applied_at),
+                subject=effect.subject,
+                says=says,
+                source=effect.source,
+                seq=effect.seq,
+                consumer=effect.consumer,
+                at=effect.applied_at,
+                counts_as=counts,
+            )
+        )
+
     def applied_count(self, reading: Reading) -> int:
         """How many events of a stream show in what a consumer holds: all, but of a poisoned stream those before it."""
         if reading in self.poison:

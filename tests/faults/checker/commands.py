@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from tests.faults.checker.case import Breach, Case, Stream
+from tests.faults.checker.case import Case, Stream
 from tests.faults.checker.lines import Operation, Publication
 
 CREATED = "support.ticket.created.v1"
@@ -34,7 +34,7 @@ def judge_commands(case: Case) -> None:
         for kind, events in found.items():
             asked = {key for what in _CALLED[kind] for at in (subject, "") for key in keys.get((what, at), ())}
             for one in events[len(asked) :]:
-                _add(case, one, f"{len(events)} times {kind}, but {len(asked)} commands asked for it")
+                case.blame_publication(one, "I2", f"{len(events)} times {kind}, but {len(asked)} commands asked for it")
 
 
 def name_key(operation: Operation) -> str:
@@ -52,7 +52,8 @@ def _judge_answers(case: Case) -> None:
         key = name_key(operation)
         other = told.setdefault((operation.source, operation.subject, operation.seq), key)
         if one is not None and other != key:
-            _add(case, one, f"the answers to {other} and to {key} name the same event {one.seq} of {one.source}")
+            says = f"the answers to {other} and to {key} name the same event {one.seq} of {one.source}"
+            case.blame_publication(one, "I2", says)
 
 
 def _list_keys(case: Case) -> _Keys:
@@ -83,17 +84,3 @@ def _list_asked(stream: Stream) -> Iterator[Publication]:
             continue
         if one.type != ADDED or one.data.get("author_type") in _WRITERS:
             yield one
-
-
-def _add(case: Case, one: Publication, says: str) -> None:
-    case.breaches.append(
-        Breach(
-            invariant="I2",
-            fault=case.window_at(one.written_at),
-            subject=one.subject,
-            says=says,
-            source=one.source,
-            seq=one.seq,
-            at=one.written_at,
-        )
-    )

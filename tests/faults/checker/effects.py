@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.faults.checker.case import Breach, Case, Poison, Reading, Stream
+from tests.faults.checker.case import Case, Poison, Reading, Stream
 from tests.faults.checker.lines import Effect, Publication
 
 
@@ -36,12 +36,14 @@ def _judge_stream(case: Case, reading: Reading, stream: Stream, effects: Sequenc
     highest = 0
     for effect in effects:
         if effect.seq in applied:
-            _add(case, effect, f"{consumer} applied {effect.seq} of {source} twice", counts="duplicate effects")
+            says = f"{consumer} applied {effect.seq} of {source} twice"
+            case.blame_effect(effect, "I4", says, counts="duplicate effects")
             continue
         applied.add(effect.seq)
         _judge_id(case, stream, effect)
         if effect.seq < highest:
-            _add(case, effect, f"{consumer} applied {effect.seq} of {source} behind {highest}", counts="reorderings")
+            says = f"{consumer} applied {effect.seq} of {source} behind {highest}"
+            case.blame_effect(effect, "I4", says, counts="reorderings")
         highest = max(highest, effect.seq)
     poison = case.poison.get(reading)
     limit = _limit(stream, poison) if poison else stream.length
@@ -53,33 +55,24 @@ def _judge_stream(case: Case, reading: Reading, stream: Stream, effects: Sequenc
     reached = max((seq for seq in applied if seq <= filled), default=0)
     for seq, published in stream.first.items():
         if seq <= max(limit, reached) and seq not in applied:
-            _miss(case, reading, published)
+            _miss(case, consumer, published)
     for effect in effects:
         if filled < effect.seq <= stream.length:
-            _add(case, effect, f"{consumer} applied {effect.seq} of {source}, behind its poison at {filled + 1}")
+            says = f"{consumer} applied {effect.seq} of {source}, behind its poison at {filled + 1}"
+            case.blame_effect(effect, "I4", says)
             break
 
 
 def _judge_prefix(case: Case, reading: Reading, stream: Stream, applied: set[int]) -> None:
     """A poisoned stream of which nobody said where it must stop: it stopped somewhere, and left nothing out before."""
-    consumer, source, subject = reading
+    consumer, source, _ = reading
     for seq, published in stream.first.items():
         if seq < max(applied, default=0) and seq not in applied:
-            _miss(case, reading, published)
+            _miss(case, consumer, published)
     if stream.first and stream.length in applied:
         last = stream.first[stream.length]
-        case.breaches.append(
-            Breach(
-                invariant="I4",
-                fault=case.window_at(last.written_at),
-                subject=subject,
-                says=f"{consumer} applied all of {source}, but poison should have stopped it",
-                source=source,
-                seq=last.seq,
-                consumer=consumer,
-                at=last.written_at,
-            )
-        )
+        says = f"{consumer} applied all of {source}, but poison should have stopped it"
+        case.blame_publication(last, "I4", says, consumer=consumer)
 
 
 def _judge_id(case: Case, stream: Stream, effect: Effect) -> None:
@@ -88,11 +81,11 @@ def _judge_id(case: Case, stream: Stream, effect: Effect) -> None:
         return
     named = f"{effect.consumer} applied {effect.seq} of {effect.source} as event {effect.event_id}"
     if any(forged.event_id == effect.event_id for forged in stream.forged):
-        _add(case, effect, f"{named}, a forged record")
+        case.blame_effect(effect, "I4", f"{named}, a forged record")
     elif published is None:
-        _add(case, effect, f"{named}, which was never published")
+        case.blame_effect(effect, "I4", f"{named}, which was never published")
     else:
-        _add(case, effect, f"{named}, but published is {published.event_id}")
+        case.blame_effect(effect, "I4", f"{named}, but published is {published.event_id}")
 
 
 def _limit(stream: Stream, poison: Poison) -> int | None:
@@ -137,52 +130,11 @@ def judge_bystanders(case: Case) -> None:
             fault = case.window_at(published.written_at)
             waited = effect.applied_at - published.written_at
             if fault in bounds and waited > bounds[fault]:
-                _delay(case, effect, fault=fault, waited=waited, bound=bounds[fault])
+                late = f"{waited:.1f} s late, at most {bounds[fault]:g} s"
+                says = f"{effect.consumer} applied {effect.seq} of {effect.source} {late}"
+                case.blame_effect(effect, "I8", says, fault=fault)
 
 
-def _delay(case: Case, effect: Effect, *, fault: str, waited: float, bound: float) -> None:
-    case.breaches.append(
-        Breach(
-            invariant="I8",
-            fault=fault,
-            subject=effect.subject,
-            says=f"{effect.consumer} applied {effect.seq} of {effect.source} {waited:.1f} s late, at most {bound:g} s",
-            source=effect.source,
-            seq=effect.seq,
-            consumer=effect.consumer,
-            at=effect.applied_at,
-        )
-    )
-
-
-def _miss(case: Case, reading: Reading, published: Publication) -> None:
-    consumer, source, subject = reading
-    case.breaches.append(
-        Breach(
-            invariant="I4",
-            fault=case.window_at(published.written_at),
-            subject=subject,
-            says=f"{consumer} never applied {published.seq} of {source}",
-            source=source,
-            seq=published.seq,
-            consumer=consumer,
-            at=published.written_at,
-            counts_as="lost",
-        )
-    )
-
-
-def _add(case: Case, effect: Effect, says: str, *, counts: str = "") -> None:
-    case.breaches.append(
-        Breach(
-            invariant="I4",
-            fault=case.window_at(effect.applied_at),
-            subject=effect.subject,
-            says=says,
-            source=effect.source,
-            seq=effect.seq,
-            consumer=effect.consumer,
-            at=effect.applied_at,
-            counts_as=counts,
-        )
-    )
+def _miss(case: Case, consumer: str, published: Publication) -> None:
+    says = f"{consumer} never applied {published.seq} of {published.source}"
+    case.blame_publication(published, "I4", says, consumer=consumer, counts="lost")

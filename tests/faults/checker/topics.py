@@ -110,15 +110,4 @@ def _name(missing: list[int]) -> str:
 
 
 def _add(case: Case, one: Publication, invariant: str, says: str, *, counts: str = "") -> None:
-    case.breaches.append(
-        Breach(
-            invariant=invariant,
-            fault=case.window_at(one.written_at),
-            subject=one.subject,
-            says=f"{one.source}: {says}",
-            source=one.source,
-            seq=one.seq,
-            at=one.written_at,
-            counts_as=counts,
-        )
-    )
+    case.blame_publication(one, invariant, f"{one.source}: {says}", counts=counts)

@@ -30,6 +30,9 @@ S = TypeVar("S", bound=ServiceSettings)
 _log = logging.getLogger(__name__)
 _FAILED = 1
 _TO_BE_MENDED = 2
+_BEHIND_CALLERS = 4
+"""How much nicer a worker is than an API on the same processors: a caller waits for each answer, and what gathers
+meanwhile costs less together. On two full processors 5 made the slowest answers ten times faster, and 2 nothing."""
 
 
 def run(name: str, settings: type[S], build: Callable[[S], Service]) -> NoReturn:
@@ -84,6 +87,8 @@ async def _perform(arguments: argparse.Namespace, service: Service) -> None:
     if command == "migrate":
         await _migrate(service)
         return
+    if command == "worker":
+        os.nice(_BEHIND_CALLERS)
     try:
         await run_process(
             service,

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import chain
 
 from common.backbone import applying, metrics
 from common.backbone.applying import Applier, BreakerTripped, Fenced, Item
@@ -27,6 +28,7 @@ from contracts.topics import topic_name
 
 _log = logging.getLogger(__name__)
 _MAX_RECORDS = 2_000
+_DECODED_AT_ONCE = 100
 _POLL_LIMIT_S = 60.0
 _PROGRESS_LIMIT_S = 120.0
 _PROGRESS_CHECK_S = 30.0
@@ -231,7 +233,12 @@ class Consumer:
             # Dealt anew meanwhile: these may come from wherever Kafka thinks we are. Claiming seeks.
             return Batch()
         epochs = {place: self._claims[place].epoch for place in polled if place in self._claims}
-        items = [decode_record(record, self._producers) for place in epochs for record in polled[place]]
+        items: list[Item] = []
+        for number, record in enumerate(chain.from_iterable(polled[place] for place in epochs), start=1):
+            items.append(decode_record(record, self._producers))
+            if number % _DECODED_AT_ONCE == 0:
+                # Others go on meanwhile: what the database answers is taken in, and it gets its next statement.
+                await asyncio.sleep(0)
         return Batch(items=items, epochs=epochs)
 
     async def _work(self, batch: Batch) -> Batch:
