@@ -31,7 +31,8 @@ class OwnServers:
         self._folder = folder
         self._advertised_port = advertised_port
         self.volume = volume
-        self._starting = asyncio.Lock()
+        self._turns = asyncio.Lock()
+        """One end or start at a time: of two faults at once, one would end what the other is starting."""
         postgres, kafka, controller = free_ports(3)
         self._usual = UsualPorts(postgres=postgres, kafka=kafka, controller=controller)
         started = start_both(self._servers(), progress=Silent(), cancel=Cancel())
@@ -51,24 +52,30 @@ class OwnServers:
             advertised_port=self._advertised_port,
         )
 
-    def kill_kafka(self) -> None:
+    async def kill_kafka(self) -> None:
         """No flush, no farewell."""
-        self._end_kafka(signal.SIGKILL)
+        await self._end(self._kafka(), signal.SIGKILL)
 
-    def stop_kafka(self) -> None:
+    async def stop_kafka(self) -> None:
         """As an administrator would."""
-        self._end_kafka(signal.SIGTERM)
+        await self._end(self._kafka(), signal.SIGTERM)
 
-    def _end_kafka(self, first: signal.Signals) -> None:
-        running = EmbeddedKafka(self._folder / "kafka", log=self._folder / "logs" / "kafka.log").running()
-        if running is not None:
-            stop(running, first=first)
-
-    def kill_postgres(self) -> None:
+    async def kill_postgres(self) -> None:
         """An immediate end of the server and of every connection, without a checkpoint."""
-        running = EmbeddedPostgres(self._data, log=self._folder / "logs" / "postgres.log").running()
-        if running is not None:
-            stop(running, first=signal.SIGQUIT)
+        postgres = EmbeddedPostgres(self._data, log=self._folder / "logs" / "postgres.log")
+        await self._end(postgres, signal.SIGQUIT)
+
+    def _kafka(self) -> EmbeddedKafka:
+        return EmbeddedKafka(self._folder / "kafka", log=self._folder / "logs" / "kafka.log")
+
+    async def _end(self, server: EmbeddedKafka | EmbeddedPostgres, first: signal.Signals) -> None:
+        def end() -> None:
+            running = server.running()
+            if running is not None:
+                stop(running, first=first)
+
+        async with self._turns:
+            await asyncio.to_thread(end)
 
     async def start_again(self) -> None:
         """Start what does not run, on the same ports, with the same data."""
@@ -78,7 +85,7 @@ class OwnServers:
             assert started.postgres_url == self.addresses.postgres_url
             assert started.kafka_bootstrap == self.addresses.kafka_bootstrap
 
-        async with self._starting:
+        async with self._turns:
             await asyncio.to_thread(start)
 
     def remove(self) -> None:

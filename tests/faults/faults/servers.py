@@ -1,7 +1,7 @@
 """Kafka and PostgreSQL die, are restarted, refuse, run out of disk."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -22,7 +22,7 @@ async def kill_broker(world: World) -> Made:
 
 async def restart_broker(world: World) -> Made:
     """A clean stop and a start."""
-    world.servers.stop_kafka()
+    await world.servers.stop_kafka()
     await world.servers.start_again()
     return Made()
 
@@ -38,13 +38,15 @@ async def restart_postgres(world: World) -> Made:
     )
 
 
-async def _take_away(world: World, end: Callable[[], None], *, away_s: float, name: str, wanted: str) -> Made:
+async def _take_away(
+    world: World, end: Callable[[], Awaitable[None]], *, away_s: float, name: str, wanted: str
+) -> Made:
     """End a server, ask for a ticket, start the server again.
 
     Args:
         wanted: what the answer must be.
     """
-    end()
+    await end()
     try:
         answer = await _open_ticket(world)
         await pass_time(away_s * world.patience)
