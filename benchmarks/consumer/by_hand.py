@@ -16,7 +16,7 @@ from contracts.envelope import decode_event
 from tests.support.servers import Servers
 
 _POLL = 2_000
-"""As many as ours takes at once."""
+"""As many as ours asks for in one poll."""
 _DEDUPE = "insert into processed select unnest($1::uuid[]) on conflict do nothing returning event_id"
 _OUT = """
     insert into out_row (event_id, key, type, headers, payload, occurred_at)

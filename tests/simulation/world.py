@@ -139,8 +139,9 @@ class World:
         handlers = [make_handler(self.consumer, process, self._refuse)]
         consume = consume_events(
             open_log,
-            # Small batches are split too, so that two transactions of one process meet.
-            Applier(store=store, handlers=handlers, lanes_from=2),
+            # Small batches are split too, so that two transactions of one process meet, and others come between their
+            # records as between those of large ones.
+            Applier(store=store, handlers=handlers, lanes_from=2, decoded_at_once=2),
             producers={TOPIC: "intake"},
             bootstrap=False,
             beat=process.check,

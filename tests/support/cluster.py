@@ -43,8 +43,6 @@ class Cluster:
             )
             for number in BROKERS
         }
-        self._turns = asyncio.Lock()
-        """One end or start at a time: of two faults at once, one would end what the other is starting."""
         self.bootstrap = ",".join(f"127.0.0.1:{port}" for port in self._ports.values())
 
     def start(self, numbers: Sequence[int] = BROKERS) -> None:
@@ -61,15 +59,13 @@ class Cluster:
 
     async def start_again(self, *numbers: int) -> None:
         """Start brokers that were ended, with the data that they have."""
-        async with self._turns:
-            await asyncio.to_thread(self.start, numbers)
+        await asyncio.to_thread(self.start, numbers)
 
     async def end(self, number: int, first: signal.Signals = signal.SIGTERM) -> None:
         """End one broker: with SIGTERM it hands its partitions over first, with SIGKILL nobody is told."""
-        async with self._turns:
-            running = self._brokers[number].running()
-            if running is not None:
-                await asyncio.to_thread(stop, running, first=first)
+        running = self._brokers[number].running()
+        if running is not None:
+            await asyncio.to_thread(stop, running, first=first)
 
     def stop(self) -> None:
         """End all without farewell: nobody needs their data any more."""

@@ -6,7 +6,8 @@ It knows nothing of the product's code: it imports the standard library alone, a
 - run: seed, commit, started_at, bounds{drain_factor, drain_extra_s, bystander_s}, consumers?{consumer: [source...]}.
 - fault, one a window: fault, began_at, ended_at, quiet_at, ran, why_not, detail, poison, poison_records, bystander_s?.
   `poison` lists streams meant to be parked: [consumer, source, subject, reason?, at_seq?]; `at_seq` is the first number
-  that must not be applied. `quiet_at`: when all outboxes were empty and no consumer lagged.
+  that must not be applied; where the reason is a gap, later events may fill it, in order. `quiet_at`: when all outboxes
+  were empty and no consumer lagged.
 - operation: fault, process, id, what, subject ("" where unknown), key, invoked_at, completed_at, outcome (ok, fail,
   unknown), status, seq, source?: the last two as the answer names its event. A call without a key means itself alone.
 - published: source, partition, offset, subject, seq, event_id, type, digest, written_at, data, forged.
@@ -28,11 +29,12 @@ What is judged:
 - I1 every ok `open` has its ticket.created in intake's topic and a state line; every event that an ok answer names is
   in its topic, and of a type that the command can cause; no ticket that was opened is answered with 404 by intake.
 - I2 no ticket without a call that asked for it; one key, one ticket; of what commands alone can do, no subject has more
-  than it has keys of such calls that did not fail; no event answers two keys; what failed had no effect; what stands in
-  a topic stands in its service's archive, under the same ids.
+  than it has keys of such calls that did not fail (emergencies are left out, for clocks ask too), and no handoff is
+  requested twice; no event answers two keys; what failed had no effect; what stands in a topic stands in its service's
+  archive, under the same ids.
 - I3 per source and subject, first appearances are 1..n in one partition, repeats equal byte for byte.
 - I4 per consumer, source and subject, effects are 1..n, each once, in order, of the events published; streams stop at
-  their poison; nothing forged is applied.
+  their poison, and a forged gap at the forged number at the latest; nothing forged is applied.
 - I5 when quiet: outboxes and lags are 0, parked and poison records are exactly the injected, nothing else was parked
   even for a while, and what services show is the fold over the topics.
 - I6 no row below the floor, no fork and no gap but the injected, no stored offset that goes back.

@@ -40,7 +40,8 @@ class Breach:
 
 @dataclass(frozen=True, kw_only=True)
 class Poison:
-    """A stream that a window meant to park. `at_seq`: the first number not to be applied; 0 where not said."""
+    """A stream that a window meant to park. `at_seq`: the first number not to be applied (that of a gap may be, once
+    later events fill it); 0 where not said."""
 
     fault: str
     reason: str
@@ -115,7 +116,7 @@ class Case:
         )
 
     def applied_count(self, reading: Reading) -> int:
-        """How many events of a stream show in what a consumer holds: all, but of a poisoned stream those before it."""
+        """How many events of a stream show in what a consumer holds: all, but of a poisoned stream what was applied."""
         if reading in self.poison:
             return len(self.effects.get(reading, ()))
         stream = self.streams.get(reading[1:])

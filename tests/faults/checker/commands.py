@@ -16,7 +16,7 @@ _CALLED = {
     REQUESTED: frozenset({"handoff", "return"}),
     "support.handoff.returned.v1": frozenset({"return"}),
 }
-"""Events that nothing but a command makes, each command one of a kind; and what these commands are called."""
+"""Events that nothing but a command makes (see `_list_asked`), each command one of a kind; and the commands' names."""
 _WRITERS = ("requester", "agent")
 """Who writes messages by commands; others are written by services themselves."""
 _Keys = Mapping[tuple[str, str], set[str]]
@@ -28,6 +28,7 @@ def judge_commands(case: Case) -> None:
     _judge_answers(case)
     keys = _list_keys(case)
     for (_, subject), stream in case.streams.items():
+        _judge_requests(case, stream)
         found: defaultdict[str, list[Publication]] = defaultdict(list)
         for one in _list_asked(stream):
             found[one.type].append(one)
@@ -35,6 +36,19 @@ def judge_commands(case: Case) -> None:
             asked = {key for what in _CALLED[kind] for at in (subject, "") for key in keys.get((what, at), ())}
             for one in events[len(asked) :]:
                 case.blame_publication(one, "I2", f"{len(events)} times {kind}, but {len(asked)} commands asked for it")
+
+
+def _judge_requests(case: Case, stream: Stream) -> None:
+    """Whoever asks for a handoff, a command or a clock: each is requested once."""
+    requested: set[object] = set()
+    for seq in sorted(stream.first):
+        one = stream.first[seq]
+        if one.type != REQUESTED:
+            continue
+        handoff_id = one.data.get("handoff_id")
+        if handoff_id in requested:
+            case.blame_publication(one, "I2", f"handoff {handoff_id} is requested twice")
+        requested.add(handoff_id)
 
 
 def name_key(operation: Operation) -> str:
@@ -70,8 +84,8 @@ def _list_keys(case: Case) -> _Keys:
 def _list_asked(stream: Stream) -> Iterator[Publication]:
     """The events that commands made, in order.
 
-    The message that a ticket is opened with belongs to its opening, and emergencies are handed over by escalation
-    itself, when a clock says so.
+    The message that a ticket is opened with belongs to its opening. An emergency that gives nothing back is requested
+    by escalation itself, when a clock says so.
     """
     for seq in sorted(stream.first):
         one = stream.first[seq]
@@ -80,7 +94,7 @@ def _list_asked(stream: Stream) -> Iterator[Publication]:
         before = stream.first.get(seq - 1)
         if one.type == ADDED and before is not None and before.type == CREATED:
             continue
-        if one.type == REQUESTED and one.data.get("emergency") is True:
+        if one.type == REQUESTED and one.data.get("emergency") is True and one.data.get("return_of") is None:
             continue
         if one.type != ADDED or one.data.get("author_type") in _WRITERS:
             yield one

@@ -46,8 +46,8 @@ async def _take_away(
     Args:
         wanted: what the answer must be.
     """
-    await end()
     try:
+        await end()
         answer = await _open_ticket(world)
         await pass_time(away_s * world.patience)
     finally:

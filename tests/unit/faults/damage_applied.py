@@ -115,6 +115,11 @@ def stopped_before_its_poison(lines: Lines) -> str:
     return forged["subject"]
 
 
+@breaks("I4")
+def stopped_before_a_forged_gap(lines: Lines) -> str:
+    return _apply_to_the_gap(lines)
+
+
 @breaks("I5")
 def outbox_left(lines: Lines) -> str:
     one(lines, "tables", service="routing")["outbox"] = 1

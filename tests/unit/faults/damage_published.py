@@ -187,6 +187,19 @@ def handoff_that_nobody_asked_for(lines: Lines) -> str:
 
 
 @breaks("I2")
+def emergency_requested_twice(lines: Lines) -> str:
+    subject = healthy_subject(lines)
+    seq = max((line["seq"] for line in of(lines, "published", source="escalation", subject=subject)), default=0)
+    for number in (1, 2):
+        lines.append(
+            publication_of(lines, 1)
+            | {"source": "escalation", "type": "support.handoff.requested.v1", "seq": seq + number}
+            | {"event_id": f"emergency-{number}", "data": {"handoff_id": "emergency", "emergency": True}}
+        )
+    return subject
+
+
+@breaks("I2")
 def one_event_answers_two_keys(lines: Lines) -> str:
     call = one(lines, "operation", what="message", outcome="ok")
     lines.append({**call, "id": "other", "key": "other"})

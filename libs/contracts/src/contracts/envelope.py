@@ -188,21 +188,23 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
-@lru_cache(maxsize=256)
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds, the one form of time in headers and bodies.
-
-    Remembered, for all that a transaction tells happens at one moment.
 
     Raises:
         ValueError: the time carries no offset.
     """
     if time.tzinfo is UTC:
-        return time.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-    offset = time.utcoffset()
-    if offset is None:
+        return _format_utc(time)
+    if time.utcoffset() is None:
         raise ValueError("a time without offset cannot be published")
-    return (time - offset).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return _format_utc(time.astimezone(UTC))
+
+
+@lru_cache(maxsize=256)
+def _format_utc(time: datetime) -> str:
+    """Remembered, for all that a transaction tells happens at one moment."""
+    return time.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def as_json(event: Event) -> dict[str, object]:

@@ -30,6 +30,7 @@ _BREAKER_LEAST = 5
 
 _LANES_FROM = 500
 """Records in a batch from which two transactions are faster than one: their own costs are small beside it."""
+_DECODED_AT_ONCE = 100
 
 Item = Delivery | Broken
 
@@ -44,11 +45,17 @@ class BreakerTripped(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Applier:
-    """What a batch needs to be applied, whichever it is."""
+    """What a batch needs to be applied, whichever it is.
+
+    Attributes:
+        lanes_from: see `split_lanes`.
+        decoded_at_once: after how many records of the next batch the transactions of this one have their turn.
+    """
 
     store: InboxStore
     handlers: Sequence[Handler]
     lanes_from: int = _LANES_FROM
+    decoded_at_once: int = _DECODED_AT_ONCE
 
     async def apply(
         self,

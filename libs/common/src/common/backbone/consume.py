@@ -28,7 +28,6 @@ from contracts.topics import topic_name
 
 _log = logging.getLogger(__name__)
 _MAX_RECORDS = 2_000
-_DECODED_AT_ONCE = 100
 _POLL_LIMIT_S = 60.0
 _PROGRESS_LIMIT_S = 120.0
 _PROGRESS_CHECK_S = 30.0
@@ -236,7 +235,7 @@ class Consumer:
         items: list[Item] = []
         for number, record in enumerate(chain.from_iterable(polled[place] for place in epochs), start=1):
             items.append(decode_record(record, self._producers))
-            if number % _DECODED_AT_ONCE == 0:
+            if number % self._applier.decoded_at_once == 0:
                 # Others go on meanwhile: what the database answers is taken in, and it gets its next statement.
                 await asyncio.sleep(0)
         return Batch(items=items, epochs=epochs)
