@@ -1,4 +1,5 @@
 """Consumers that are replaced without knowing it, lose their database, or do not learn whether COMMIT happened."""
+# pyright: reportPrivateUsage=false
 
 import asyncio
 import random
@@ -156,6 +157,38 @@ async def test_connections_killed_at_random_never_park_and_never_repeat_an_effec
             expected = {f"ticket/{ticket}": list(range(1, 13)) for ticket in tickets}
             await eventually(lambda: has_effects(service, expected), within=30)
         assert await service.parked() == {}
+
+
+async def test_a_client_that_reads_no_more_is_replaced(
+    servers: Servers, empty_database: str, topic_prefix: str
+) -> None:
+    """aiokafka's fetching task can be ended by an assertion of its own; nobody else would notice."""
+    ticket, opened = new_id(), list[KafkaIncoming]()
+    async with inbox(servers, empty_database, topic_prefix) as service:
+
+        async def open_log() -> KafkaIncoming:
+            opened.append(await open_incoming(service.kafka, [service.topic], group=f"{topic_prefix}routing"))
+            return opened[-1]
+
+        def consume(stop: asyncio.Event) -> Coroutine[Any, Any, None]:
+            return consume_events(
+                open_log,
+                applier_of(service),
+                producers={service.topic: "intake"},
+                bootstrap=False,
+                beat=no_beat,
+                stop=stop,
+            )
+
+        async with running(consume):
+            await write_records(service, [event_of(ticket, 1)])
+            await eventually(lambda: has_effects(service, {f"ticket/{ticket}": [1]}))
+            fetcher = opened[0]._consumer._fetcher
+            assert fetcher is not None
+            fetcher._fetch_task.cancel()
+            await write_records(service, [event_of(ticket, 2)])
+            await eventually(lambda: has_effects(service, {f"ticket/{ticket}": [1, 2]}), within=20)
+        assert len(opened) == 2
 
 
 async def has_at_least(service: Inbox, effects: int) -> bool:

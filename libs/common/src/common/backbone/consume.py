@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import chain
 
 from common.backbone import applying, metrics
 from common.backbone.applying import Applier, BreakerTripped, Fenced, Item
@@ -19,7 +18,7 @@ from common.backbone.decoding import decode_record
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.kafka import open_incoming
 from common.backbone.lag import Lag
-from common.backbone.protocols import Claim, IncomingLog, OffsetLost, Place
+from common.backbone.protocols import Claim, IncomingLog, LogEnded, OffsetLost, Place
 from common.database import Database, UnknownOutcome
 from common.errors import Unavailable
 from common.ids import new_id
@@ -110,9 +109,10 @@ async def consume_events(
             _log.warning("the consumer waits", extra={"cause": absent.detail})
             await back_off(stop, attempts)
             continue
-        consumer = Consumer(log, applier, producers=producers, bootstrap=bootstrap, beat=beat, stop=stop)
         try:
-            await consumer.run()
+            await Consumer(log, applier, producers=producers, bootstrap=bootstrap, beat=beat, stop=stop).run()
+        except LogEnded as ended:
+            _log.warning("the consumer begins anew", extra={"cause": str(ended)})
         finally:
             await log.close()
 
@@ -233,11 +233,12 @@ class Consumer:
             return Batch()
         epochs = {place: self._claims[place].epoch for place in polled if place in self._claims}
         items: list[Item] = []
-        for number, record in enumerate(chain.from_iterable(polled[place] for place in epochs), start=1):
-            items.append(decode_record(record, self._producers))
-            if number % self._applier.decoded_at_once == 0:
-                # Others go on meanwhile: what the database answers is taken in, and it gets its next statement.
-                await asyncio.sleep(0)
+        for place in epochs:
+            for record in polled[place]:
+                items.append(decode_record(record, self._producers))
+                if len(items) % self._applier.decoded_at_once == 0:
+                    # Others go on meanwhile: what the database answers is taken in, and it gets its next statement.
+                    await asyncio.sleep(0)
         return Batch(items=items, epochs=epochs)
 
     async def _work(self, batch: Batch) -> Batch:

@@ -27,7 +27,7 @@ from aiokafka.structs import ConsumerRecord
 
 from common.backbone import tracing
 from common.backbone.partitioner import partition_of
-from common.backbone.protocols import Delivered, OffsetLost, OutboxRow, Place, Record
+from common.backbone.protocols import Delivered, LogEnded, OffsetLost, OutboxRow, Place, Record
 from common.errors import Misconfigured, Unavailable
 from common.settings import KafkaSettings
 from contracts.envelope import kafka_headers
@@ -219,7 +219,14 @@ class KafkaIncoming:
         return self._dealt.number, frozenset(Place(tp.topic, tp.partition) for tp in self._consumer.assignment())
 
     async def poll(self, max_records: int) -> dict[Place, list[Record]]:
-        """See `IncomingLog.poll`."""
+        """See `IncomingLog.poll`.
+
+        aiokafka reads in a task of its own, which an assertion there can end, for instance where a partition's leader
+        moves while it looks for where to begin. `getmany` then waits for records as if there were none.
+        """
+        fetcher = self._consumer._fetcher
+        if fetcher is None or fetcher._fetch_task.done():
+            raise LogEnded("aiokafka's task that fetches has ended")
         try:
             return await self._poll(max_records)
         except NoOffsetForPartitionError:

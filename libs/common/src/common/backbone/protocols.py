@@ -144,6 +144,10 @@ class OffsetLost(Exception):
         self.places = frozenset(places)
 
 
+class LogEnded(Exception):
+    """This session of the log reads no more, for good: open another."""
+
+
 class IncomingLog(Protocol):
     """Topics to read as a member of a group."""
 
@@ -160,6 +164,7 @@ class IncomingLog(Protocol):
         Raises:
             OffsetLost: a position lies outside of what the log keeps.
             Unavailable: the log does not answer; poll again later.
+            LogEnded: nothing will ever come from this one.
         """
         ...
 
