@@ -18,6 +18,7 @@ from common.backbone.decoding import decode_record
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.kafka import KafkaIncoming, open_incoming
 from common.backbone.protocols import Claim, Delivery, Place, Record
+from common.backbone.reading import open_reading, read_range
 from common.database import Database, UnknownOutcome
 from common.errors import Unavailable
 from common.ids import new_id
@@ -189,6 +190,18 @@ async def test_a_client_that_reads_no_more_is_replaced(
             await write_records(service, [event_of(ticket, 2)])
             await eventually(lambda: has_effects(service, {f"ticket/{ticket}": [1, 2]}), within=20)
         assert len(opened) == 2
+
+
+async def test_a_reading_that_reads_no_more_says_so(servers: Servers, empty_database: str, topic_prefix: str) -> None:
+    async with inbox(servers, empty_database, topic_prefix) as service:
+        place = Place(service.topic, 0)
+        async with open_reading(service.kafka, [place]) as reading:
+            fetcher = reading._consumer._fetcher
+            assert fetcher is not None
+            fetcher._fetch_task.cancel()
+            await asyncio.wait([fetcher._fetch_task])
+            with pytest.raises(Unavailable, match="to be read anew"):
+                await anext(read_range(reading, {place: (0, 1)}))
 
 
 async def has_at_least(service: Inbox, effects: int) -> bool:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.backbone.kafka import OPEN_LIMIT, REQUEST_LIMIT, Dealt, KafkaIncoming, partitions_of
-from common.backbone.protocols import OffsetLost, Place, Record
+from common.backbone.protocols import LogEnded, OffsetLost, Place, Record
 from common.errors import Unavailable
 from common.settings import KafkaSettings
 
@@ -92,6 +92,8 @@ async def read_range(log: KafkaReading, ranges: Mapping[Place, tuple[int, int]])
             polled = await log.poll(_MAX_RECORDS)
         except OffsetLost as lost:
             raise Unavailable(f"what was to be read is gone: {lost}") from lost
+        except LogEnded as ended:
+            raise Unavailable(f"Kafka has to be read anew: {ended}") from ended
         records = [each for place in polled for each in polled[place] if each.offset < ranges[place][1]]
         for place in list(waiting):
             # A position passes what is no record of ours: the marks of transactions, and what compaction removed.
