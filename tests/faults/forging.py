@@ -55,8 +55,7 @@ class Forgery:
     Attributes:
         name: in the words of a report.
         fate: "dropped" without a trace; "parked": its subject stops before it, and all that follows queues behind, but
-            for what fills a gap;
-            "poison": kept as a poison record, and no subject is stopped.
+            for what fills a gap; "poison": kept as a poison record, and no subject is stopped.
         reason: why its subject is parked; empty for the other fates.
         make: from the records of one subject and the topic's number of partitions.
         least: how many records of the subject it takes.

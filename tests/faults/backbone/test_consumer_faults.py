@@ -3,7 +3,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -53,6 +53,12 @@ async def has_effects(service: Inbox, expected: dict[str, list[int]]) -> bool:
 
 def applier_of(service: Inbox) -> Applier:
     return Applier(store=PostgresInbox(service.database, service="routing"), handlers=service.handlers)
+
+
+async def consume_from(service: Inbox, open_log: Callable[[], Awaitable[KafkaIncoming]], stop: asyncio.Event) -> None:
+    """The consumer of a service, over logs that a test opens."""
+    producers = {service.topic: "intake"}
+    await consume_events(open_log, applier_of(service), producers=producers, bootstrap=False, beat=no_beat, stop=stop)
 
 
 def deliveries(topic: str, tickets: list[UUID]) -> list[Delivery]:
@@ -122,14 +128,7 @@ async def test_three_consumers_that_all_believe_they_own_everything_apply_each_e
             async def open_log() -> KafkaIncoming:
                 return await open_incoming(service.kafka, [service.topic], group=f"{topic_prefix}{group}")
 
-            await consume_events(
-                open_log,
-                applier_of(service),
-                producers={service.topic: "intake"},
-                bootstrap=False,
-                beat=no_beat,
-                stop=stop,
-            )
+            await consume_from(service, open_log, stop)
 
         async with running(partial(read, "a")), running(partial(read, "b")), running(partial(read, "c")):
             rounds = 0
@@ -161,35 +160,31 @@ async def test_connections_killed_at_random_never_park_and_never_repeat_an_effec
 
 
 async def test_a_client_that_reads_no_more_is_replaced(
-    servers: Servers, empty_database: str, topic_prefix: str
+    servers: Servers, empty_database: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiokafka's fetching task can be ended by an assertion of its own; nobody else would notice."""
     ticket, opened = new_id(), list[KafkaIncoming]()
+
+    def fail(_assignment: object) -> None:
+        raise AssertionError
+
     async with inbox(servers, empty_database, topic_prefix) as service:
 
         async def open_log() -> KafkaIncoming:
             opened.append(await open_incoming(service.kafka, [service.topic], group=f"{topic_prefix}routing"))
             return opened[-1]
 
-        def consume(stop: asyncio.Event) -> Coroutine[Any, Any, None]:
-            return consume_events(
-                open_log,
-                applier_of(service),
-                producers={service.topic: "intake"},
-                bootstrap=False,
-                beat=no_beat,
-                stop=stop,
-            )
-
-        async with running(consume):
+        async with running(partial(consume_from, service, open_log)):
             await write_records(service, [event_of(ticket, 1)])
             await eventually(lambda: has_effects(service, {f"ticket/{ticket}": [1]}))
             fetcher = opened[0]._consumer._fetcher
             assert fetcher is not None
-            fetcher._fetch_task.cancel()
+            monkeypatch.setattr(fetcher, "_get_actions_per_node", fail)
+            await asyncio.wait([fetcher._fetch_task], timeout=10)
             await write_records(service, [event_of(ticket, 2)])
             await eventually(lambda: has_effects(service, {f"ticket/{ticket}": [1, 2]}), within=20)
         assert len(opened) == 2
+        assert not any(each.connected() for each in opened[0]._consumer._client._conns.values())
 
 
 async def test_a_reading_that_reads_no_more_says_so(servers: Servers, empty_database: str, topic_prefix: str) -> None:

@@ -40,12 +40,12 @@ def judge_commands(case: Case) -> None:
 
 def _judge_requests(case: Case, stream: Stream) -> None:
     """Whoever asks for a handoff, a command or a clock: each is requested once."""
-    requested: set[object] = set()
+    requested: set[str] = set()
     for seq in sorted(stream.first):
         one = stream.first[seq]
         if one.type != REQUESTED:
             continue
-        handoff_id = one.data.get("handoff_id")
+        handoff_id = str(one.data.get("handoff_id"))
         if handoff_id in requested:
             case.blame_publication(one, "I2", f"handoff {handoff_id} is requested twice")
         requested.add(handoff_id)

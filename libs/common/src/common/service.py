@@ -32,7 +32,7 @@ _FAILED = 1
 _TO_BE_MENDED = 2
 _BEHIND_CALLERS = 4
 """How much nicer a worker is than an API on the same processors: a caller waits for each answer, and what gathers
-meanwhile costs less together. With 2 the slowest answers were as slow as without; with 5 workers lagged a second."""
+meanwhile costs less together. `benchmarks.sustained --rate` shows both, the slowest answers and the lag."""
 
 
 def run(name: str, settings: type[S], build: Callable[[S], Service]) -> NoReturn:

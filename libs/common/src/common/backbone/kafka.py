@@ -347,6 +347,15 @@ class KafkaIncoming:
                 await self._consumer.stop()
         except (KafkaError, OSError, TimeoutError) as error:
             _log.warning("a consumer did not end", extra={"error": repr(error)})
+            await self._abandon()
+
+    async def _abandon(self) -> None:
+        """Where the fetching task has failed, `stop` raises that once more, before it has closed the connections."""
+        try:
+            async with asyncio.timeout(_CLOSE_LIMIT.total_seconds()):
+                await self._consumer._client.close()
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.warning("a consumer's connections stay open", extra={"error": repr(error)})
 
 
 def _read(place: Place, record: ConsumerRecord[Any, Any]) -> Record:
