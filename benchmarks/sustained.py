@@ -48,9 +48,10 @@ _TOLD = "select coalesce(sum(seq), 0)::bigint from subject"
 _APPLIED = "select source, sum(last_seq)::bigint from subject_cursor group by source"
 _LEFT = "select (select count(*) from outbox) + (select count(*) from parked_subject)"
 _ASSIGNED = "select count(distinct subject) from event where type = 'support.assignment.assigned.v1'"
+# One look into the archive for each row that waits: joined, it would read all events that were ever written.
 _OLDEST = """
-    select coalesce(extract(epoch from clock_timestamp() - min(e.occurred_at)), 0)::float8
-    from outbox o join event e on e.id = o.id
+    select coalesce(extract(epoch from clock_timestamp() - min(written.at)), 0)::float8
+    from outbox o cross join lateral (select e.occurred_at as at from event e where e.id = o.id offset 0) as written
 """
 
 

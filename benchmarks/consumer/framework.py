@@ -25,7 +25,7 @@ from tests.support.servers import Servers
 
 WAYS = ("a message", "8 workers", "a batch")
 _CONNECTIONS = 8
-_BATCH = 1_000
+_BATCH = 2_000
 _DEDUPE = "insert into processed values ($1) on conflict do nothing returning 1"
 _OUT = "insert into out_row (event_id, key, type, headers, payload, occurred_at) values ($1, $2, $3, $4, $5, $6)"
 

@@ -5,6 +5,7 @@ the effects. Kafka's group only says who should read which partition; the epoch 
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from common.backbone import applying, metrics
 from common.backbone.applying import Applier, BreakerTripped, Fenced, Item
 from common.backbone.backoff import back_off
 from common.backbone.consumer import Handler
-from common.backbone.decoding import decode_record
+from common.backbone.decoding import decode_records
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.kafka import open_incoming
 from common.backbone.lag import Lag
@@ -109,10 +110,12 @@ async def consume_events(
             _log.warning("the consumer waits", extra={"cause": absent.detail})
             await back_off(stop, attempts)
             continue
+        attempts = 0
         try:
             await Consumer(log, applier, producers=producers, bootstrap=bootstrap, beat=beat, stop=stop).run()
         except LogEnded as ended:
             _log.warning("the consumer begins anew", extra={"cause": str(ended)})
+            await back_off(stop, 1)
         finally:
             await log.close()
 
@@ -232,13 +235,8 @@ class Consumer:
             # Dealt anew meanwhile: these may come from wherever Kafka thinks we are. Claiming seeks.
             return Batch()
         epochs = {place: self._claims[place].epoch for place in polled if place in self._claims}
-        items: list[Item] = []
-        for place in epochs:
-            for record in polled[place]:
-                items.append(decode_record(record, self._producers))
-                if len(items) % self._applier.decoded_at_once == 0:
-                    # Others go on meanwhile: what the database answers is taken in, and it gets its next statement.
-                    await asyncio.sleep(0)
+        records = itertools.chain.from_iterable(polled[place] for place in epochs)
+        items = await decode_records(records, self._producers, at_once=self._applier.decoded_at_once)
         return Batch(items=items, epochs=epochs)
 
     async def _work(self, batch: Batch) -> Batch:

@@ -5,8 +5,9 @@ byte, a number beyond 64 bits, a key too long for an index) is found here, and s
 name in a path if it were parked.
 """
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -46,6 +47,23 @@ def decode_record(record: Record, producers: Mapping[str, str]) -> Delivery | Br
     if event.seq > _MAX_SEQ:
         return Broken(record=record, stream=(producer, event.subject), seq=0, error="ce_subjectseq is too large")
     return Delivery(record=record, stream=(producer, event.subject), event=event)
+
+
+async def decode_records(
+    records: Iterable[Record], producers: Mapping[str, str], *, at_once: int
+) -> list[Delivery | Broken]:
+    """Read many records.
+
+    Args:
+        producers: producing service by topic.
+        at_once: after how many others may go on: what the database answers is taken in, and it gets its next statement.
+    """
+    items: list[Delivery | Broken] = []
+    for record in records:
+        items.append(decode_record(record, producers))
+        if len(items) % at_once == 0:
+            await asyncio.sleep(0)
+    return items
 
 
 def find_event_id(headers: Sequence[RecordHeader]) -> UUID | None:
