@@ -11,6 +11,8 @@ from tests.faults.faults import Fault, Made
 from tests.faults.world import NotMade, NotPossible, World
 from tests.support.eventually import pass_time
 
+_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, KafkaError, OSError)
+"""What a fault meets whose own connection to a server another fault of the mixture has ended."""
 _AT_ONCE = 3
 _SPREAD_S = 3.0
 
@@ -33,8 +35,7 @@ def mixed(name: str, faults: Sequence[Fault]) -> Fault:
                 return await fault.make(world)
             except (NotPossible, NotMade) as why:
                 return f"not made: {why}"
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as lost:
-                # Its own connection to the server, which another fault of the mixture has ended.
+            except _LOST as lost:
                 return f"ended by another: {type(lost).__name__}"
 
         ends = await asyncio.gather(*map(begin, drawn, delays))
