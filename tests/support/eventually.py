@@ -9,12 +9,15 @@ Value = TypeVar("Value")
 _PAUSE_S = 0.02
 
 
-async def eventually(check: Callable[[], Awaitable[Value]], *, within: float = 10.0) -> Value:
+async def eventually(
+    check: Callable[[], Awaitable[Value]], *, within: float = 10.0, pause_s: float = _PAUSE_S
+) -> Value:
     """Call `check` until it returns something true, and return that.
 
     Args:
         check: returns a false value, or raises AssertionError, as long as the state is not there yet.
         within: seconds until the test fails.
+        pause_s: between two calls; shorter where the time that passes is itself the result.
     Raises:
         AssertionError: the time is over; says what the last call gave.
     """
@@ -30,7 +33,7 @@ async def eventually(check: Callable[[], Awaitable[Value]], *, within: float = 1
             last = unmet
         if time.monotonic() > limit:
             raise AssertionError(f"not true within {within} s; the last check gave {last}")
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(pause_s)
 
 
 async def pass_time(seconds: float) -> None:
