@@ -14,7 +14,8 @@ class Receiver(BaseHTTPRequestHandler):
         except WebhookVerificationError as wrong:
             self.send_error(400, str(wrong))
             return
-        print(event["time"], event["type"], event["subject"], event["subjectseq"], flush=True)
+        # In one piece, for requests are answered beside each other.
+        print(f"{event['time']} {event['type']} {event['subject']} {event['subjectseq']}\n", end="", flush=True)
         self.send_response(204)
         self.end_headers()
 

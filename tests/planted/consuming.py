@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from common.backbone import applying, redrive, walk
@@ -146,6 +147,13 @@ async def _let_all_be_parked(self: Applier, tx: Transaction, failing: int, batch
     return
 
 
+async def _count_beside_others(self: MemoryInbox, tx: Transaction, reasons: Collection[str]) -> int:
+    """What others are about to park is not waited for."""
+    await self._travel(tx)
+    rows = self._database.table("parked").values()
+    return sum(row.reason in reasons and row.parked_at > tx.now - timedelta(minutes=1) for row in rows)
+
+
 async def _redrive_what_can_be(
     tx: Transaction,
     store: InboxStore,
@@ -248,6 +256,12 @@ PLANTS = (
         says="however many subjects fail at once, all are parked",
         breaks=("I5",),
         replacements=((Applier, "_check_breaker", _let_all_be_parked),),
+    ),
+    Plant(
+        name="breaker_without_lock",
+        says="two that park at the same time do not count each other's subjects",
+        breaks=("I5",),
+        replacements=((MemoryInbox, "count_lately_parked", _count_beside_others),),
     ),
     Plant(
         name="redrive_out_of_order",

@@ -12,7 +12,7 @@ class Entry(NamedTuple):
 
     Attributes:
         at: virtual seconds.
-        kind: "write", "append", "effect", "park", "unpark", "move", "fault" and so on.
+        kind: "write", "append", "effect", "park", "release", "move", "fault" and so on.
         subject: whom it concerns, empty for all.
         seq: the number concerned, 0 where none is.
         event_id: of the event concerned.
@@ -58,7 +58,6 @@ class History:
     written: list[Entry] = field(default_factory=list[Entry])
     appended: list[Appended] = field(default_factory=list[Appended])
     effects: list[Entry] = field(default_factory=list[Entry])
-    parks: list[Entry] = field(default_factory=list[Entry])
     moves: list[Moved] = field(default_factory=list[Moved])
     given_up: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
     """Numbers that operators have discarded, by subject."""
@@ -71,6 +70,6 @@ class History:
     def note(self, entry: Entry) -> None:
         """Add to the story, and to what is checked."""
         self.entries.append(entry)
-        found = {"write": self.written, "effect": self.effects, "park": self.parks}.get(entry.kind)
+        found = {"write": self.written, "effect": self.effects}.get(entry.kind)
         if found is not None:
             found.append(entry)

@@ -178,6 +178,7 @@ class MemoryInbox:
     async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:
         """See `InboxStore.count_lately_parked`."""
         await self._travel(tx)
+        await self._database.lock(_work(tx), ("parking",))
         rows = [row for _, row in self._database.scan(_work(tx), "parked") if row.reason in reasons]
         return sum(row.parked_at > tx.now - _LATELY for row in rows)
 

@@ -145,14 +145,16 @@ def _draw_fault(chance: Random, kind: str, horizon_s: float) -> Fault:
 
 
 def _bad_release(seed: int, chance: Random) -> Plan:
-    """A release that can apply nothing is rolled out, and taken back a while later."""
+    """A release that can apply nothing is rolled out, and taken back a while later. Every other one runs in many
+    processes at a slow database, so that they park at the same time."""
+    consumers, slowness = (chance.choice((1, 2)), 1.0) if seed % 50 < 25 else (6, 10.0)
     subjects = tuple(f"ticket/{number}" for number in range(_CROWD))
     return Plan(
         seed=seed,
-        slowness=1.0,
-        partitions=2,
+        slowness=slowness,
+        partitions=max(2, consumers),
         relays=1,
-        consumers=chance.choice((1, 2)),
+        consumers=consumers,
         subjects=subjects,
         writes=tuple(
             Write(at=chance.random() * 3, events=((subject, 1),), open_s=0.0, rolled_back=False) for subject in subjects

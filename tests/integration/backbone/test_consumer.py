@@ -1,5 +1,6 @@
 """The consumer on real servers: every event applied once and in order, whatever the topic holds."""
 
+import asyncio
 import random
 from typing import Any
 
@@ -8,6 +9,8 @@ from sqlalchemy import text
 
 from common.backbone.applying import BreakerTripped
 from common.backbone.consumer import cursor_reached
+from common.backbone.inbox_store import PostgresInbox
+from common.backbone.protocols import Parking
 from common.ids import new_id
 from tests.support.backbone import (
     Inbox,
@@ -16,6 +19,7 @@ from tests.support.backbone import (
     headers_of,
     inbox,
     running,
+    waits_for_lock,
     write_raw,
     write_records,
 )
@@ -185,3 +189,22 @@ async def test_one_failing_subject_after_another_stops_the_consumer_at_twenty_wi
                 await write_records(service, [event_of(bad[19], 1)])
                 await consumer
         assert len(await service.parked()) == 19
+
+
+async def test_what_another_transaction_is_about_to_park_is_waited_for_and_counted(
+    servers: Servers, empty_database: str, topic_prefix: str
+) -> None:
+    failed = Parking(stream=("intake", f"ticket/{new_id()}"), reason="failed", error="ValueError")
+    async with inbox(servers, empty_database, topic_prefix) as service:
+        store = PostgresInbox(service.database, service="routing")
+
+        async def count_alone() -> int:
+            async with store.begin() as tx:
+                return await store.count_lately_parked(tx, ["failed"])
+
+        async with store.begin() as tx:
+            assert await store.count_lately_parked(tx, ["failed"]) == 0
+            other = asyncio.create_task(count_alone())
+            await eventually(lambda: waits_for_lock(service.database))
+            await store.park(tx, [failed], [])
+        assert await other == 1

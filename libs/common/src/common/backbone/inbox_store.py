@@ -134,6 +134,7 @@ _POISON = text(
     on conflict do nothing
     """
 )
+_LOCK_PARKING = text("select pg_advisory_xact_lock(hashtextextended('backbone.parking', 0))")
 _LATELY_PARKED = text(
     f"""
     select count(*) from parked_subject
@@ -286,6 +287,8 @@ class PostgresInbox:
 
     async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:
         """See `InboxStore.count_lately_parked`."""
+        # The count is a statement of its own: it must see what was committed while we waited for the lock.
+        await tx.connection.execute(_LOCK_PARKING)
         values = {"now": tx.now, "reasons": list(reasons)}
         found: int = (await tx.connection.execute(_LATELY_PARKED, values)).scalar_one()
         return found

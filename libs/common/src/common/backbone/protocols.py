@@ -347,7 +347,8 @@ class InboxStore(Protocol):
 
     async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:
         """Streams parked within the last minute for one of these reasons, and still parked: what was released since was
-        applied after all, or somebody has looked."""
+        applied after all, or somebody has looked. Whoever else counts waits until this transaction ends, so that what
+        two park at the same time is not counted by neither."""
         ...
 
     async def claim_due(self, tx: Transaction) -> Due | None:
