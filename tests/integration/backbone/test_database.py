@@ -212,7 +212,10 @@ async def _name_a_strange_zone(database: Database) -> None:
         await tx.connection.execute(text("set local timezone = 'Nowhere/Land'"))
 
 
-async def test_a_silence_of_the_network_is_waited_for_once_and_not_for_each_connection(empty_database: str) -> None:
+@pytest.mark.parametrize("how", ["read", "look", "begin"])
+async def test_a_silence_of_the_network_is_waited_for_once_and_not_for_each_connection(
+    empty_database: str, how: str
+) -> None:
     port = free_ports(1)[0]
     settings = DatabaseSettings(
         url=SecretStr(at_port(empty_database, port)), statement_timeout=timedelta(milliseconds=100)
@@ -227,15 +230,19 @@ async def test_a_silence_of_the_network_is_waited_for_once_and_not_for_each_conn
             began = time.monotonic()
             async with asyncio.timeout(_SILENCE_S):
                 with pytest.raises(Unavailable):
-                    await _name_ourselves(database)
+                    await _name_ourselves(database, how)
             # The two that are left in the pool are as dead, and nobody waits for them.
             async with asyncio.timeout(_SILENCE_S - (time.monotonic() - began)):
-                await _name_ourselves(database)
-                await asyncio.gather(*(_name_ourselves(database) for _ in range(3)))
+                await _name_ourselves(database, how)
+                await asyncio.gather(*(_name_ourselves(database, how) for _ in range(3)))
         finally:
             await database.close()
 
 
-async def _name_ourselves(database: Database) -> None:
-    async with database.read() as connection:
-        assert await _pid(connection)
+async def _name_ourselves(database: Database, how: str) -> None:
+    if how == "begin":
+        async with database.begin(ORIGIN) as tx:
+            assert await _pid(tx.connection)
+    else:
+        async with database.read() if how == "read" else database.look() as connection:
+            assert await _pid(connection)

@@ -22,10 +22,14 @@ def test_a_reused_pid_is_not_ours() -> None:
     assert Running(pid=os.getpid(), mark="python").alive() or Running(pid=os.getpid(), mark="pytest").alive()
 
 
-def test_a_detached_process_is_found_and_stopped(tmp_path: Path) -> None:
+async def test_a_detached_process_is_found_and_stopped(tmp_path: Path) -> None:
     mark = str(tmp_path / "mark")
     pid = start_detached([sys.executable, "-c", "import time; time.sleep(60)", mark], log=tmp_path / "log")
-    running = find_running(mark)
+
+    async def is_found() -> Running | None:
+        return find_running(mark)  # the system shows an empty command line for a moment while it starts
+
+    running = await eventually(is_found)
     assert running == Running(pid=pid, mark=mark)
     assert os.getsid(pid) == pid
     stop(running)

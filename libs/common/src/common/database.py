@@ -173,7 +173,7 @@ class Database:
             Unavailable: the database is away or too slow; repeat.
         """
         with foreign_errors():
-            async with self._connected() as connection, _unless_cancelled(connection):
+            async with self._connected() as connection, self._lent(connection):
                 yield connection
 
     async def connect_raw(self) -> asyncpg.Connection:
@@ -204,13 +204,30 @@ class Database:
     async def _begun(self, connection: AsyncConnection, begin: str) -> AsyncGenerator[asyncpg.Connection]:
         """A transaction on a pooled connection, to be committed by the caller; an exception rolls it back."""
         driver = driver_of(connection)
-        async with _unless_cancelled(connection):
+        async with self._lent(connection):
             try:
                 await driver.execute(begin)
                 yield driver
-            except Exception:
-                await self._roll_back(connection, driver)
+            except Exception as error:
+                if not _is_silence(error):
+                    await self._roll_back(connection, driver)
                 raise
+
+    @asynccontextmanager
+    async def _lent(self, connection: AsyncConnection) -> AsyncGenerator[None]:
+        """Give the connection back in the end, but close it after a cancellation, which may have come within a
+        statement, and after a silence: closing rolls back, and waits for no answer of the server."""
+        try:
+            yield
+        except Exception as error:
+            if _is_silence(error):
+                # At once: whoever begins while this one is being closed should not wait for a silence of its own.
+                self._doubted = True
+                await connection.invalidate(error)
+            raise
+        except BaseException:
+            await connection.invalidate()
+            raise
 
     async def _roll_back(self, connection: AsyncConnection, driver: asyncpg.Connection) -> None:
         try:
@@ -218,7 +235,7 @@ class Database:
         except Exception as error:
             # It is of no more use; the server rolls back what a closed connection leaves.
             _log.info("closing a connection that cannot roll back: %s", _first_line(error))
-            self._doubted = self._doubted or isinstance(error, TimeoutError)
+            self._doubted = self._doubted or _is_silence(error)
             await connection.invalidate(error)
 
     def _refuse_unfit(self, dbapi_connection: Any, _record: object, _proxy: object) -> None:
@@ -275,19 +292,6 @@ def read_url(settings: DatabaseSettings) -> URL:
     return url.set(password=settings.password.get_secret_value()) if settings.password else url
 
 
-@asynccontextmanager
-async def _unless_cancelled(connection: AsyncConnection) -> AsyncGenerator[None]:
-    """Give the connection back in the end, but close it after a cancellation, which may have come within a statement:
-    closing rolls back, and waits for no answer of the server."""
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException:
-        await connection.invalidate()
-        raise
-
-
 async def _commit(driver: asyncpg.Connection) -> None:
     try:
         done = await driver.execute("COMMIT;")
@@ -311,6 +315,11 @@ def _passes(error: BaseException) -> bool:
         state = error.sqlstate or ""
         return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
     return isinstance(error, PoolTimeout | asyncpg.InterfaceError | OSError | TimeoutError)
+
+
+def _is_silence(error: BaseException) -> bool:
+    """Whether our own limit on a statement struck, by itself or under COMMIT: the server would have kept its own."""
+    return isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError)
 
 
 def _sqlstate(error: BaseException) -> str:
