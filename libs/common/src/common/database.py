@@ -217,12 +217,13 @@ class Database:
     async def _lent(self, connection: AsyncConnection) -> AsyncGenerator[None]:
         """Give the connection back in the end, but close it after a cancellation, which may have come within a
         statement, and after a silence: closing rolls back, and waits for no answer of the server."""
+        driver = driver_of(connection)
         try:
             yield
         except Exception as error:
             if _is_silence(error):
-                # At once: whoever begins while this one is being closed should not wait for a silence of its own.
                 self._doubted = True
+                driver.terminate()  # the pool would say good-bye first, and wait for the answer
                 await connection.invalidate(error)
             raise
         except BaseException:
@@ -245,6 +246,7 @@ class Database:
         """
         if self._doubted or dbapi_connection.driver_connection.is_closed():
             self._doubted = False
+            dbapi_connection.driver_connection.terminate()
             raise InvalidatePoolError
 
 

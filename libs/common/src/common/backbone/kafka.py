@@ -43,6 +43,11 @@ _GATHERED_BYTES = 128 * 1024
 """More than gathers in a moment: the broker answers at the end of the time, unless very much is waiting."""
 _FETCH_WAIT_MS = 50
 _POLL_WAIT_MS = 100
+_SESSION_MS = 6_000
+_REBALANCE_MS = _SESSION_MS
+"""Who does not join within it would have been taken for dead anyway."""
+_ANSWER_MS = 3_000
+"""For an answer on top of what the broker waits for by itself; a join waits longest."""
 _SINGLE_WAIT_MS = 2_000
 """How long a partition that has something may take to be fetched again."""
 _UNREADABLE = "its bytes cannot be read: it or a record before it in its batch has a header name that is not UTF-8"
@@ -176,18 +181,20 @@ async def open_incoming(
         auto_offset_reset="none",
         # Exactly one: with several, aiokafka sends a join for each of them.
         partition_assignment_strategy=(StickyPartitionAssignor,),
-        session_timeout_ms=6_000,
+        session_timeout_ms=_SESSION_MS,
         heartbeat_interval_ms=2_000,
         # How long the group waits for members to join anew. Ours do so at once, whatever a transaction is doing, since
         # the listener only notes; a longer wait is only how long a member killed while joining holds up all others.
-        rebalance_timeout_ms=10_000,
+        rebalance_timeout_ms=_REBALANCE_MS,
         max_poll_interval_ms=300_000,
         fetch_min_bytes=_GATHERED_BYTES if gather else 1,
         fetch_max_wait_ms=round(1000 * gather.total_seconds()) or _FETCH_WAIT_MS,
         max_partition_fetch_bytes=2 * 1024 * 1024,
         isolation_level="read_committed",
         metadata_max_age_ms=60_000,
-        request_timeout_ms=15_000,
+        # A connection that carries nothing any more is given up after so long, each one of its own: one to the
+        # coordinator, one to the partitions.
+        request_timeout_ms=_REBALANCE_MS + _ANSWER_MS,
     )
     dealt = Dealt()
     incoming = KafkaIncoming(consumer, dealt)
