@@ -7,11 +7,16 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 import asyncpg
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from tests.support.databases import Databases
 from tests.support.servers import Servers, servers_for_tests
+
+# How long an example takes says what else this machine has to do, and nothing about the product.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
 """Whatever is sent to escalation: a clear refusal or the truth."""
 
+import pytest
+
 from tests.integration.escalation.conftest import Escalation
 from tests.support.handoffs import PACKAGE
 from tests.support.openapi import check_openapi
 from tests.support.serving import serving
 
 
+@pytest.mark.timeout(600)
 async def test_nothing_breaks_the_document(escalation: Escalation) -> None:
     """schemathesis finds no 5xx and no answer that the document does not describe."""
     owner = await escalation.agent()

@@ -1,10 +1,13 @@
 """The OpenAPI document of feedback is true, for people's pages too."""
 
+import pytest
+
 from tests.integration.feedback.conftest import Feedback
 from tests.support.openapi import check_openapi
 from tests.support.serving import serving
 
 
+@pytest.mark.timeout(600)
 async def test_nothing_breaks_the_document(feedback: Feedback) -> None:
     """schemathesis finds no 5xx and no answer that the document does not describe."""
     await feedback.sent()

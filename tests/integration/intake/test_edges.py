@@ -137,6 +137,7 @@ async def test_numbers_come_back_as_they_were_given(intake: Intake) -> None:
     assert (await intake.show(ticket["id"]))["custom"] == custom
 
 
+@pytest.mark.timeout(600)
 async def test_nothing_breaks_the_document(intake: Intake, tmp_path: Path) -> None:
     """schemathesis finds no 5xx and no answer that the document does not describe."""
     ticket = await intake.open(ref="known")

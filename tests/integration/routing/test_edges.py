@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from tests.support.serving import serving
 _OURS = ("agent", "skill", "queue", "ticket", "work_item", "assignment", "offer", "decision", "routing_")
 
 
+@pytest.mark.timeout(600)
 async def test_nothing_breaks_the_document(routing: Routing) -> None:
     """schemathesis finds no 5xx and no answer that the document does not describe."""
     await routing.agent()

@@ -1,5 +1,7 @@
 """The OpenAPI document is true, and nothing that is sent to the edge breaks it."""
 
+import pytest
+
 from common.web.clients import SCOPES
 from tests.integration.web.conftest import Notes
 from tests.support.authorization import Keyring, check_authorization, prepare
@@ -7,6 +9,7 @@ from tests.support.openapi import check_openapi
 from tests.support.serving import serving
 
 
+@pytest.mark.timeout(600)
 async def test_nothing_breaks_the_document(notes: Notes) -> None:
     """schemathesis finds no 5xx and no answer that the document does not describe."""
     async with serving(notes.app) as url:

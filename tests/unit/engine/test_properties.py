@@ -257,7 +257,7 @@ def check_rest(world: World, engine: Engine, oracle: Oracle) -> None:
         assert standing != [oracle.standing(work, timer) for work in oracle.works]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(histories())
 def test_the_engine_decides_as_the_oracle_and_keeps_the_invariants(history: list[Moment]) -> None:
     engine, oracle = Engine(POLICY), Oracle(POLICY)
@@ -282,7 +282,7 @@ def test_the_engine_decides_as_the_oracle_and_keeps_the_invariants(history: list
         assert unroutable == {i for i in world.waiting if oracle.unroutable(i)}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(histories())
 def test_equal_calls_give_equal_decisions_and_equal_states(history: list[Moment]) -> None:
     first, second = Engine(POLICY), Engine(POLICY)
@@ -298,7 +298,7 @@ def test_equal_calls_give_equal_decisions_and_equal_states(history: list[Moment]
             world.take(decision)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(histories(), TicketEvent.strategy())
 def test_a_preview_is_what_would_happen_and_changes_nothing(history: list[Moment], arriving: TicketEvent) -> None:
     engine = Engine(POLICY)

@@ -30,7 +30,7 @@ def _says(verdict: Verdict) -> list[str]:
 
 
 @given(seed=st.integers(0, 2**32), tickets=st.integers(6, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_accepts_every_healthy_history_with_unknown_outcomes_either_way(seed: int, tickets: int) -> None:
     verdict = _judge(make_history(seed, tickets=tickets))
     assert _says(verdict) == []
@@ -67,7 +67,7 @@ def test_every_planted_damage_is_tried() -> None:
 
 
 @given(seed=st.integers(0, 2**32), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_effect_or_publication_can_go_unnoticed(seed: int, data: st.DataObject) -> None:
     lines = make_history(seed, tickets=6)
     repeated = {(line["source"], line["subject"], line["seq"]): 0 for line in of(lines, "published", forged=False)}
@@ -92,7 +92,7 @@ def test_no_effect_or_publication_can_go_unnoticed(seed: int, data: st.DataObjec
 
 
 @given(seed=st.integers(0, 2**32), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_of_lines_in_the_file_decides_nothing(seed: int, data: st.DataObject) -> None:
     lines = data.draw(st.permutations(make_history(seed, tickets=6)))
     assert _says(_judge(lines)) == []
@@ -203,7 +203,7 @@ VALUES = st.recursive(
 
 
 @given(seed=st.integers(0, 50), data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_stands_in_a_field_the_end_is_a_verdict_or_a_refusal(seed: int, data: st.DataObject) -> None:
     lines = make_history(seed, tickets=6)
     line = data.draw(st.sampled_from(lines))

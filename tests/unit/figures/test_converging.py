@@ -76,7 +76,7 @@ def as_counted(observed: Observation) -> Counted:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=SEEDS, one=SEEDS, other=SEEDS)
 def test_any_interleaving_of_the_topics_ends_in_the_same(seed: int, one: int, other: int) -> None:
     story = Teller(choice=chance(seed)).tell(TICKET)
@@ -85,7 +85,7 @@ def test_any_interleaving_of_the_topics_ends_in_the_same(seed: int, one: int, ot
     assert observe(TICKET, first) == observe(TICKET, second)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=SEEDS, order=SEEDS)
 def test_what_counts_is_what_an_independent_reader_of_the_topics_counts(seed: int, order: int) -> None:
     story = Teller(choice=chance(seed)).tell(TICKET)
@@ -94,7 +94,7 @@ def test_what_counts_is_what_an_independent_reader_of_the_topics_counts(seed: in
     assert sorted(observed, key=lambda each: each.identity) == sorted(expected, key=lambda each: each.identity)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=SEEDS)
 def test_an_observation_has_one_identity(seed: int) -> None:
     observed = observe(TICKET, fold(interleave(Teller(choice=chance(seed)).tell(TICKET), chance(seed))))

@@ -69,7 +69,7 @@ def test_what_rounding_leaves_over_goes_to_the_one_with_the_longest_time() -> No
     assert shown(intervals, 3) == [(ADA, 0.333334), (BEN, 0.333333), (CLEO, 0.333333)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(st.sampled_from([ADA, BEN, CLEO]), st.integers(0, 10**6), st.none() | st.integers(0, 10**6)),
@@ -113,7 +113,7 @@ def test_events_make_intervals_and_repeats_change_nothing() -> None:
     assert follow((), ended, at=NOON) == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32))
 def test_an_independent_reader_of_the_topics_shares_alike(seed: int) -> None:
     """From routing's stream alone, up to some moment; and it sees where a tenth of a share is somebody else's."""

@@ -7,7 +7,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.escalation import NotificationSent
@@ -159,7 +159,6 @@ BODIES += [body for kind, cycle in CLOCKS for body in Clock(kind, cycle).all()]
 BODIES += [NotificationSent(ticket_id=TID, notification_id=H1, channel="email", target="x", attempt=1)]
 
 
-@settings(deadline=None)
 @given(bodies=st.lists(st.sampled_from(BODIES), max_size=40), status=st.sampled_from(list(Status)))
 def test_a_fold_refuses_nothing_and_forgives_repeats(bodies: list[Body], status: Status) -> None:
     """Any events in any order: version and status stay; the whole story once more ends in the same ticket."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.ids import new_id
@@ -103,7 +103,6 @@ def events(producer: str, bodies: Sequence[Body]) -> list[Event]:
     ]
 
 
-@settings(deadline=None)
 @given(
     chosen=st.lists(st.sampled_from(ESCALATION), max_size=10),
     reached=st.integers(0, len(ROUTING)),

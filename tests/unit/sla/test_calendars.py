@@ -76,7 +76,7 @@ def is_open(asked: Calendar, moment: datetime) -> bool:
 
 
 @given(calendars(), moments(), st.integers(0, 600))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_between_counts_what_the_wall_clock_shows(asked: Calendar, start: datetime, quarters: int) -> None:
     """Quarter by quarter, whatever daylight saving does."""
     counted = sum((QUARTER for n in range(quarters) if is_open(asked, start + n * QUARTER)), timedelta(0))
@@ -84,7 +84,7 @@ def test_between_counts_what_the_wall_clock_shows(asked: Calendar, start: dateti
 
 
 @given(calendars(), moments(), st.integers(0, 40 * 86_400 * 10**6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_between_undoes_add(asked: Calendar, start: datetime, microseconds: int) -> None:
     """So much open time lies between a moment and the one that `add` finds, and no less of it an instant before."""
     hours, wanted = open_hours(asked), timedelta(microseconds=microseconds)
@@ -95,7 +95,7 @@ def test_between_undoes_add(asked: Calendar, start: datetime, microseconds: int)
 
 
 @given(calendars(), moments(), st.integers(1, 90 * 86_400 * 10**6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_add_undoes_between(asked: Calendar, start: datetime, microseconds: int) -> None:
     """`add` finds the end again, or where the calendar last closed before it."""
     hours, end = open_hours(asked), start + timedelta(microseconds=microseconds)
@@ -108,7 +108,7 @@ def test_add_undoes_between(asked: Calendar, start: datetime, microseconds: int)
 
 
 @given(calendars(), st.tuples(moments(), moments(), moments()))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_time_adds_up(asked: Calendar, three: tuple[datetime, datetime, datetime]) -> None:
     """What lies between the first and the last is what lies between the first, the second and the last."""
     first, second, third = sorted(three)

@@ -107,7 +107,7 @@ def arrivals(draw: st.DrawFn) -> tuple[Story, Sequence[Event]]:
 
 
 @given(arrivals())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_arrival_gives_the_same_clocks(arrival: tuple[Story, Sequence[Event]]) -> None:
     """Extended event by event, folded anew where one came late: always what one fold of everything gives."""
     story, arrived = arrival
@@ -121,7 +121,7 @@ def test_any_arrival_gives_the_same_clocks(arrival: tuple[Story, Sequence[Event]
 
 
 @given(stories(), st.lists(st.integers(0, 60), min_size=2, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_intervals_tile_and_consumed_only_grows(story: Story, hours: list[int]) -> None:
     """Runs and pauses follow each other without a gap from start to end, and what has run never runs back.
 
@@ -175,7 +175,7 @@ def _check_tiling(clock: Clock) -> None:
 
 
 @given(stories(), st.integers(0, 200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_proof_adds_up(story: Story, hours: int) -> None:
     """The paper's numbers lead to the clock's: what ran, the deadline, and the verdict."""
     _, clocks = fold(story.events, RULES)
@@ -241,7 +241,7 @@ class Publisher:
 
 
 @given(arrivals(), st.lists(st.integers(0, 300), min_size=30, max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_was_told_is_what_is_so(arrival: tuple[Story, Sequence[Event]], minutes: list[int]) -> None:
     """However late and in whatever order events arrive: each warning once, and verdicts that stand are the fold's."""
     story, arrived = arrival
