@@ -10,7 +10,7 @@ _PAUSE_S = 0.02
 
 
 async def eventually(
-    check: Callable[[], Awaitable[Value]], *, within: float = 10.0, pause_s: float = _PAUSE_S
+    check: Callable[[], Awaitable[Value]], *, within: float = 60.0, pause_s: float = _PAUSE_S
 ) -> Value:
     """Call `check` until it returns something true, and return that.
 
@@ -24,6 +24,8 @@ async def eventually(
     limit = time.monotonic() + within
     last: object = None
     while True:
+        # Asked before the look: where this process stood still, what it finds afterwards counts.
+        is_over = time.monotonic() > limit
         try:
             value = await check()
             if value:
@@ -31,7 +33,7 @@ async def eventually(
             last = value
         except AssertionError as unmet:
             last = unmet
-        if time.monotonic() > limit:
+        if is_over:
             raise AssertionError(f"not true within {within} s; the last check gave {last}")
         await asyncio.sleep(pause_s)
 

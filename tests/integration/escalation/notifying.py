@@ -110,8 +110,10 @@ async def say(escalation: Escalation, *notifications: NewNotification) -> UUID:
 async def shown(escalation: Escalation, ticket_id: UUID) -> Any:
     """The ticket's only notification by the API."""
     answer = await escalation.http.get("/v1/notifications", params={"ticket": str(ticket_id)})
-    [item] = answer.json()["items"]
-    return item
+    assert answer.status_code == 200, answer.text
+    items = answer.json()["items"]
+    assert len(items) == 1, items
+    return items[0]
 
 
 async def attempted(escalation: Escalation, ticket_id: UUID, number: int) -> Any:

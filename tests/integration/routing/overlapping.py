@@ -33,7 +33,7 @@ async def overlap(routing: Routing, first: Step, second: Step) -> bool:
         async with routing.begin() as tx:
             await first(tx)
             done.set()
-            await eventually(somebody_waits, within=10)
+            await eventually(somebody_waits)
 
     async def follow() -> bool:
         await done.wait()
