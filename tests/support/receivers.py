@@ -5,6 +5,7 @@ import datetime
 import ipaddress
 import socket
 import ssl
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -54,6 +55,8 @@ async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWrite
 async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Take some of the request and cut the connection."""
     await reader.read(10)
+    # Without this, closing resets a connection only where something was not yet read.
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
 
