@@ -297,10 +297,14 @@ async def test_dead_endpoints_hold_up_no_other(intake: Intake) -> None:
         for number in range(12):
             await intake.open(ref=str(number))
         await feed(intake)
-        async with sending(intake, timeout=timedelta(seconds=3)):
-            await all_delivered(intake, alive, 12, within=20)
+        async with sending(intake, timeout=timedelta(seconds=12)):
             assert len(dead) * PLACES_OF_ONE > PLACES, "they are too few to take all places"
-            assert silent.most_inside >= PLACES - PLACES_OF_ONE
+
+            async def most_places() -> bool:
+                return silent.most_inside >= PLACES - PLACES_OF_ONE
+
+            await eventually(most_places)
+            await all_delivered(intake, alive, 12)
 
             async def one_each() -> bool:
                 assert silent.inside == {f"/{number}": 1 for number in range(9)}, silent.inside
@@ -313,7 +317,7 @@ async def test_dead_endpoints_hold_up_no_other(intake: Intake) -> None:
             async def came() -> bool:
                 return any(later["id"] in body_of(seen)["subject"] for seen in quick.seen)
 
-            await eventually(came, within=2.5)
+            await eventually(came, within=10)  # while the dead ones hold their places
             silent.end()
 
 
