@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 from pydantic import SecretStr
@@ -22,6 +23,18 @@ _MIGRATIONS = {
     "escalation": escalation.app.MIGRATIONS,
     "feedback": feedback.app.MIGRATIONS,
 }
+
+
+def patient_settings(url: str, *, pool_size: int) -> DatabaseSettings:
+    """Settings under which no statement fails because the machine is slow, for tests of what is answered in the end."""
+    return DatabaseSettings(
+        url=SecretStr(url),
+        pool_size=pool_size,
+        pool_timeout=timedelta(seconds=60),
+        connect_timeout=timedelta(seconds=60),
+        statement_timeout=timedelta(seconds=60),
+        lock_timeout=timedelta(seconds=30),
+    )
 
 
 class Databases:
@@ -52,7 +65,7 @@ class Databases:
     async def _migrate(self, service: str) -> str:
         name = f"{service}_{uuid.uuid4().hex[:12]}"
         await self._run(f"create database {name}")
-        await migrate(DatabaseSettings(url=SecretStr(self._url(name))), _MIGRATIONS[service])
+        await migrate(patient_settings(self._url(name), pool_size=1), _MIGRATIONS[service])
         return name
 
     async def _run(self, statement: str) -> None:

@@ -18,7 +18,7 @@ from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
 from common.service import Runtime, Service, create_api
-from common.settings import ApiSettings, DatabaseSettings, KafkaSettings, PeersSettings
+from common.settings import ApiSettings, KafkaSettings, PeersSettings
 from common.timers import fire_due
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
@@ -30,7 +30,7 @@ from contracts.words import Source
 from escalation.app import build
 from escalation.settings import EscalationSettings
 from tests.integration.escalation.floor import Floor
-from tests.support.databases import Databases
+from tests.support.databases import Databases, patient_settings
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
 """A Monday."""
@@ -201,7 +201,7 @@ async def escalation(escalation_database: str, tmp_path: Path) -> AsyncGenerator
     clock = MovableClock(START)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=START)
     settings = EscalationSettings(
-        database=DatabaseSettings(url=SecretStr(escalation_database), pool_size=10),
+        database=patient_settings(escalation_database, pool_size=10),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
         peers=PeersSettings(intake_url="http://127.0.0.1:1", routing_url="http://127.0.0.1:1", key=SecretStr("unused")),

@@ -53,19 +53,26 @@ class Floor:
     async def withdraw(self, handoff_id: str, verdict: str = "withdrawn") -> httpx.Response:
         """Withdraw, while routing says what became of it; with no verdict, while time passes."""
 
-        async def say() -> None:
-            async def recalled() -> bool:
-                return (await self.look(handoff_id))["ending"] == "sender"
+        withdrawing = asyncio.ensure_future(self.command(handoff_id, "withdraw", by=self.owner))
 
+        async def recalled() -> bool:
+            return (await self.look(handoff_id))["ending"] == "sender"
+
+        async def answered() -> bool:
+            # Again and again: its wait of two seconds may begin only after the first move.
+            self.escalation.clock.move(timedelta(seconds=3))
+            return withdrawing.done()
+
+        async def say() -> None:
             await eventually(recalled)
             if verdict == "accepted":
                 await self.accept(handoff_id, self.seniors[0])
             elif verdict:
                 await self.dequeue(handoff_id, verdict)
             else:
-                self.escalation.clock.move(timedelta(seconds=3))
+                await eventually(answered, pause_s=0.2)
 
-        answer, _ = await asyncio.gather(self.command(handoff_id, "withdraw", by=self.owner), say())
+        answer, _ = await asyncio.gather(withdrawing, say())
         return answer
 
     async def look(self, handoff_id: str) -> dict[str, Any]:

@@ -121,7 +121,7 @@ async def test_who_comes_does_not_wait_for_runs_that_somebody_is_at(escalation: 
         row.run_id for row in await escalation.sql("select run_id from escalation_run where state = 'held' order by 1")
     ]
     async with held_up(escalation, "select 1 from timer where aggregate_id = :id", id=busy):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await escalation.tell(
                 owner, AgentPresenceChanged(agent_id=owner, old="offline", new="online", set_by="agent")
             )

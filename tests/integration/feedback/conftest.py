@@ -19,7 +19,7 @@ from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
 from common.service import Runtime, Service, create_api
-from common.settings import ApiSettings, DatabaseSettings, KafkaSettings, PeersSettings
+from common.settings import ApiSettings, KafkaSettings, PeersSettings
 from common.timers import fire_due
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
@@ -40,7 +40,7 @@ from feedback.settings import FeedbackGroup, FeedbackSettings
 from feedback.surveys.domain import Survey
 from feedback.surveys.timers import CALLS
 from feedback.surveys.usecases import get_survey
-from tests.support.databases import Databases
+from tests.support.databases import Databases, patient_settings
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
 """A Monday."""
@@ -286,7 +286,7 @@ async def feedback(feedback_database: str, tmp_path: Path) -> AsyncGenerator[Fee
     clock = MovableClock(START)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=START)
     settings = FeedbackSettings(
-        database=DatabaseSettings(url=SecretStr(feedback_database), pool_size=10),
+        database=patient_settings(feedback_database, pool_size=10),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
         peers=PeersSettings(intake_url="http://127.0.0.1:1", routing_url="http://127.0.0.1:1", key=SecretStr("unused")),

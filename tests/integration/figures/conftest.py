@@ -15,7 +15,7 @@ from common.backbone.consumer import Handler
 from common.clock import MovableClock
 from common.database import Database
 from common.service import Runtime, create_api
-from common.settings import ApiSettings, DatabaseSettings, KafkaSettings, PeersSettings
+from common.settings import ApiSettings, KafkaSettings, PeersSettings
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event
@@ -23,7 +23,7 @@ from feedback.app import build
 from feedback.figures.consumers import FIGURES
 from feedback.ownership.consumers import OWNERSHIP
 from feedback.settings import FeedbackSettings
-from tests.support.databases import Databases
+from tests.support.databases import Databases, patient_settings
 from tests.support.stories import END
 
 HANDLERS: Sequence[Handler] = (OWNERSHIP, FIGURES)
@@ -69,7 +69,7 @@ async def figures(feedback_database: str, tmp_path: Path) -> AsyncGenerator[Figu
     clock = MovableClock(END)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=END)
     settings = FeedbackSettings(
-        database=DatabaseSettings(url=SecretStr(feedback_database), pool_size=20),
+        database=patient_settings(feedback_database, pool_size=20),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
         peers=PeersSettings(intake_url="http://127.0.0.1:1", routing_url="http://127.0.0.1:1", key=SecretStr("none")),

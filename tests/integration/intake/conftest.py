@@ -18,7 +18,7 @@ from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
 from common.service import Runtime, Service, create_api
-from common.settings import ApiSettings, DatabaseSettings, KafkaSettings
+from common.settings import ApiSettings, KafkaSettings
 from common.transaction import Origin
 from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event, decode_event, kafka_headers
@@ -26,7 +26,7 @@ from contracts.registry import Body, encode_body
 from intake.app import build
 from intake.settings import IntakeGroup, IntakeSettings
 from tests.support.closed import assert_closed
-from tests.support.databases import Databases
+from tests.support.databases import Databases, patient_settings
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WEBHOOKS_KEY = "a2V5IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMgbG9uZy4="
@@ -116,7 +116,7 @@ async def intake(intake_database: str, tmp_path: Path) -> AsyncGenerator[Intake]
     clock = MovableClock(START)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=START)
     settings = IntakeSettings(
-        database=DatabaseSettings(url=SecretStr(intake_database), pool_size=8),
+        database=patient_settings(intake_database, pool_size=8),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
         installation="test",

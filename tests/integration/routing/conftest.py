@@ -12,14 +12,13 @@ import httpx
 import msgspec
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from common.clock import MovableClock
 from common.database import Database
 from common.ids import new_id
 from common.service import Runtime, Service, create_api
-from common.settings import ApiSettings, DatabaseSettings, KafkaSettings
+from common.settings import ApiSettings, KafkaSettings
 from common.transaction import Origin, Transaction
 from common.web.clients import SCOPES, create_key
 from contracts.envelope import Event
@@ -37,7 +36,7 @@ from routing.settings import RoutingSettings
 from routing.work import store, usecases
 from routing.work.decider import Decider
 from routing.work.item import Work
-from tests.support.databases import Databases
+from tests.support.databases import Databases, patient_settings
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SKILLS = ("billing", "net", "x", "y")
@@ -253,7 +252,7 @@ async def routing(routing_database: str, tmp_path: Path) -> AsyncGenerator[Routi
     clock = MovableClock(START)
     secret = create_key(clients_file, "everything", scopes=sorted(SCOPES), now=START)
     settings = RoutingSettings(
-        database=DatabaseSettings(url=SecretStr(routing_database), pool_size=20),
+        database=patient_settings(routing_database, pool_size=20),
         kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
         api=ApiSettings(clients_file=clients_file),
     )

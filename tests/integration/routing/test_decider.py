@@ -21,7 +21,8 @@ from tests.support.backbone import running
 from tests.support.eventually import eventually
 
 
-async def test_a_standby_waits_until_the_owner_stops(routing: Routing) -> None:
+async def test_a_standby_waits_until_the_owner_stops(routing: Routing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.pools.usecases.LEASE_LIFE", timedelta(minutes=10))
     owner = await routing.decider()
     standby = Decider(routing.database, pool=DEFAULT_POOL, owner="standby", batch=100)
     assert not await standby.start()
