@@ -39,12 +39,17 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
     return {"uvloop": uvloop.new_event_loop}
 
 
+_TOGETHER = ("tests/e2e", "tests/integration/devstack")
+"""Folders whose tests run one after the other: they share the whole installation, or start stacks of their own, each of
+which would like to have the usual ports."""
+
+
 class _Scheduling(LoadFileScheduling):
-    """A file's tests stay together and in order, and so do all that share the whole installation."""
+    """A file's tests stay together and in order, and so do all of a folder that must."""
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)
-        return "tests/e2e" if scope.startswith("tests/e2e/") else scope
+        return next((folder for folder in _TOGETHER if scope.startswith(f"{folder}/")), scope)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -20,9 +21,10 @@ from contracts.topics import TOPICS
 from devstack.databases import create_database
 from devstack.postgres import EmbeddedPostgres
 from devstack.progress import Cancel, Silent
-from devstack.servers import EmbeddedServers, start_both
+from devstack.servers import EmbeddedServers, UsualPorts, start_both
 from devstack.topics import create_topics
 from tests.support.eventually import eventually
+from tests.support.ports import free_ports
 from tests.support.servers import Servers
 
 
@@ -44,6 +46,14 @@ def taken(port: int) -> Iterator[None]:
         other.bind(("127.0.0.1", port))
         other.listen()
         yield
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether it has not ended yet, be it that nobody has asked for its exit code."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def list_topics(bootstrap: str) -> set[str]:
@@ -87,6 +97,24 @@ def test_data_survive_a_restart_on_other_ports(folder: Path) -> None:
         servers.stop()
 
 
+def test_a_broker_that_was_faster_to_take_the_port_is_not_taken_for_our_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devstack.ports.is_free", lambda _port: True)  # as it was when we chose
+    [port] = free_ports(1)
+    servers = EmbeddedServers(
+        postgres=folder / "postgres", kafka=folder / "kafka", logs=folder / "logs", usual=UsualPorts(kafka=port)
+    )
+    try:
+        with taken(port):
+            bootstrap = servers.start_kafka(Silent(), Cancel())
+            assert servers.running()["Kafka"]
+            assert bootstrap != f"127.0.0.1:{port}"
+            assert asyncio.run(list_topics(bootstrap)) == set()
+    finally:
+        servers.stop()
+
+
 def test_a_crash_whose_pid_was_given_to_another_process_is_no_obstacle(folder: Path) -> None:
     server = EmbeddedPostgres(folder / "postgres", log=folder / "postgres.log", fsync=False)
     with socket.socket() as probe:
@@ -96,10 +124,12 @@ def test_a_crash_whose_pid_was_given_to_another_process_is_no_obstacle(folder: P
         server.start(port)
         running = server.running()
         assert running
+        children = psutil.Process(running.pid).children(recursive=True)
         os.kill(running.pid, signal.SIGKILL)
 
         async def is_dead() -> bool:
-            return not running.alive()
+            """With its children: each holds the shared memory, and while one does the server refuses to start."""
+            return not running.alive() and not any(runs(child) for child in children)
 
         asyncio.run(eventually(is_dead))
         pid_file = folder / "postgres" / "postmaster.pid"
@@ -111,6 +141,7 @@ def test_a_crash_whose_pid_was_given_to_another_process_is_no_obstacle(folder: P
         server.stop()
 
 
+@pytest.mark.timeout(240)
 def test_servers_end_with_the_process_that_asked_for_them(folder: Path) -> None:
     asker = textwrap.dedent(
         """
@@ -136,7 +167,7 @@ def test_servers_end_with_the_process_that_asked_for_them(folder: Path) -> None:
     async def all_gone() -> bool:
         return is_gone()
 
-    asyncio.run(eventually(all_gone, within=30))
+    asyncio.run(eventually(all_gone, within=90))
 
 
 def test_a_runtime_role_owns_nothing(servers: Servers) -> None:

@@ -13,7 +13,7 @@ from devstack.kafka import EmbeddedKafka, Member
 from devstack.loglines import readable, sentence
 from devstack.ports import PortChooser, is_free
 from devstack.postgres import EmbeddedPostgres
-from devstack.processes import Running, clean_environment, find_running, run_quietly, start_detached, stop
+from devstack.processes import Running, clean_environment, find_running, listens, run_quietly, start_detached, stop
 from tests.support.eventually import eventually
 
 
@@ -87,6 +87,27 @@ def test_a_taken_port_is_avoided_and_none_given_twice() -> None:
         chooser = PortChooser()
         first, second = chooser.choose(port), chooser.choose(port)
         assert len({port, first, second, 0}) == 4
+
+
+def test_who_listens_on_a_port_is_known() -> None:
+    ours = Running(pid=os.getpid(), mark="")
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = int(listening.getsockname()[1])
+        assert not listens(ours, port)
+        listening.listen()
+        assert listens(ours, port)
+        assert not listens(Running(pid=os.getppid(), mark=""), port)
+
+
+async def test_a_process_that_ended_listens_no_more(tmp_path: Path) -> None:
+    ended = Running(pid=start_detached(["true"], log=tmp_path / "log"), mark="true")
+
+    async def is_over() -> bool:
+        return not ended.alive()
+
+    await eventually(is_over)
+    assert not listens(ended, 1)
 
 
 def test_a_preferred_port_is_taken_when_free() -> None:

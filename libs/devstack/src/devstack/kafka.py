@@ -14,7 +14,17 @@ from pathlib import Path
 from common.errors import Misconfigured, Unavailable
 from devstack.folder import write_whole
 from devstack.ports import LOOPBACK, answers
-from devstack.processes import Running, find_running, go_on, last_words, run_quietly, size_of, start_detached, stop
+from devstack.processes import (
+    Running,
+    find_running,
+    go_on,
+    last_words,
+    listens,
+    run_quietly,
+    size_of,
+    start_detached,
+    stop,
+)
 
 SMALL_JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Enough for development and tests, and quick to start."""
@@ -183,7 +193,8 @@ class EmbeddedKafka:
 
     def _wait(self, server: Running, port: int, since: int, check: Callable[[], None]) -> None:
         limit = time.monotonic() + _START_S
-        while not answers(port):
+        # Stacks that start at the same moment may choose the same port: what answers there may be another's broker.
+        while not (answers(port) and listens(server, port)):
             check()
             if not server.alive():
                 raise Unavailable(f"Kafka ended while starting: {last_words(self._log, since=since)} (see {self._log})")

@@ -51,6 +51,17 @@ def find_running(mark: str) -> Running | None:
     return None
 
 
+def listens(running: Running, port: int) -> bool:
+    """Whether this very process listens on the port; also where the system does not let us see."""
+    try:
+        opened = psutil.Process(running.pid).net_connections("tcp")
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in opened)
+
+
 def start_detached(
     command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None, folder: Path = Path("/")
 ) -> int:
