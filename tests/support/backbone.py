@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,15 +33,20 @@ ORIGIN = Origin(actor="service:test", correlation_id="c-1")
 PARTITIONS = 3
 
 
-def database_settings(url: str) -> DatabaseSettings:
-    """Settings for a test's own database."""
-    return DatabaseSettings(url=SecretStr(url), pool_size=20)
+def database_settings(url: str, *, patient: bool = False) -> DatabaseSettings:
+    """Settings for a test's own database.
+
+    Args:
+        patient: a lock is waited for longer than a test may stand still while it holds one.
+    """
+    limits = {"lock_timeout": timedelta(seconds=30), "statement_timeout": timedelta(seconds=60)} if patient else {}
+    return DatabaseSettings(url=SecretStr(url), pool_size=20, **limits)
 
 
-def open_database(url: str, *, service: str = "routing", clock: Clock | None = None) -> Database:
+def open_database(url: str, *, service: str = "routing", clock: Clock | None = None, patient: bool = False) -> Database:
     """The database of a made-up installation's service."""
     return Database.from_settings(
-        database_settings(url),
+        database_settings(url, patient=patient),
         clock=clock or SystemClock(),
         source=f"/frontline/test/{service}",
         application_name=f"test-{service}",
@@ -49,10 +54,12 @@ def open_database(url: str, *, service: str = "routing", clock: Clock | None = N
 
 
 @asynccontextmanager
-async def migrated(url: str, *, service: str = "routing", clock: Clock | None = None) -> AsyncGenerator[Database]:
+async def migrated(
+    url: str, *, service: str = "routing", clock: Clock | None = None, patient: bool = False
+) -> AsyncGenerator[Database]:
     """The same, with the common tables in it."""
     await migrate(database_settings(url))
-    database = open_database(url, service=service, clock=clock)
+    database = open_database(url, service=service, clock=clock, patient=patient)
     try:
         yield database
     finally:
@@ -190,12 +197,14 @@ async def make_effects(database: Database) -> None:
 
 
 @asynccontextmanager
-async def inbox(servers: Servers, url: str, prefix: str, *, clock: Clock | None = None) -> AsyncGenerator[Inbox]:
+async def inbox(
+    servers: Servers, url: str, prefix: str, *, clock: Clock | None = None, patient: bool = False
+) -> AsyncGenerator[Inbox]:
     """A fresh consuming service and the topic that it reads."""
     kafka = kafka_settings(servers, prefix)
     topic = topic_name("intake", prefix)
     await create_topics(kafka, [topic])
-    async with migrated(url, clock=clock) as database:
+    async with migrated(url, clock=clock, patient=patient) as database:
         await make_effects(database)
         yield Inbox(database=database, kafka=kafka, topic=topic)
 

@@ -1,10 +1,12 @@
 """The feed: pages in order, filters, and never a page that runs past an open transaction."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+import common.feed
 from common.database import Database
 from common.feed import FeedPage, list_feed
 from common.ids import new_id
@@ -45,8 +47,11 @@ async def test_filters_by_subject_and_type_and_still_moves_on(empty_database: st
         assert nothing == FeedPage(events=(), next=about.next)
 
 
-async def test_a_page_waits_for_a_transaction_that_has_drawn_a_lower_id(empty_database: str) -> None:
+async def test_a_page_waits_for_a_transaction_that_has_drawn_a_lower_id(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trap 1: the later event is committed first. A page that showed it would skip the earlier one for ever."""
+    monkeypatch.setattr(common.feed, "_WRITERS_LIMIT", timedelta(seconds=30))
     early, late = new_id(), new_id()
     async with migrated(empty_database) as database, asyncio.TaskGroup() as group:
         async with database.begin(ORIGIN) as open_one:

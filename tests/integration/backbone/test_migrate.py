@@ -148,10 +148,13 @@ async def test_a_server_that_is_not_there_yet_is_waited_for(
     await database.close()
 
 
-async def test_patience_with_a_server_that_does_not_come_ends(soon: pytest.LogCaptureFixture) -> None:
+async def test_patience_with_a_server_that_does_not_come_ends(
+    soon: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(common.migrate, "_PAUSE", timedelta(milliseconds=100))
     nobody = DatabaseSettings(url=SecretStr("postgresql://postgres@127.0.0.1:1/x"))
     with pytest.raises(Unavailable):
-        await migrate(nobody, patience=timedelta(milliseconds=100))
+        await migrate(nobody, patience=timedelta(seconds=1))
     assert 1 <= begun_anew(soon, because="did not finish") <= 10
 
 

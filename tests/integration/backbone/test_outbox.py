@@ -77,7 +77,7 @@ async def test_concurrent_writers_of_the_same_subjects_leave_no_gap_and_no_deadl
             else:
                 await publish(database, subjects)
 
-    async with migrated(empty_database) as database:
+    async with migrated(empty_database, patient=True) as database:
         await asyncio.gather(*(write(database, seed) for seed in range(8)))
         async with database.read() as connection:
             rows = (
@@ -98,7 +98,7 @@ async def test_concurrent_writers_of_the_same_subjects_leave_no_gap_and_no_deadl
 async def test_ids_are_drawn_after_the_lock_although_the_lock_is_waited_for(empty_database: str) -> None:
     """A writer that waits for the subject must not have drawn its id before the one that it waits for."""
     ticket = new_id()
-    async with migrated(empty_database) as database:
+    async with migrated(empty_database, patient=True) as database:
         async with asyncio.TaskGroup() as group, database.begin(ORIGIN) as holder:
             add_dequeued(holder, ticket)
             await flush_events(holder, database.source)

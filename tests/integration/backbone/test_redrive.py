@@ -171,21 +171,24 @@ async def test_a_consumer_that_adds_to_a_subject_waits_for_its_redrive_and_sees_
     servers: Servers, empty_database: str, topic_prefix: str
 ) -> None:
     """The race of trap 14: the cursor must be read after the lock, or event 3 looks like a gap."""
-    clock, ticket = MovableClock(START), new_id()
+    clock, ticket, other = MovableClock(START), new_id(), new_id()
     events = [(ticket, 1), (ticket, 2)]
     async with with_parked(servers, empty_database, topic_prefix, clock, events, poison=ticket) as service:
         service.poison.clear()
 
-        async def applied() -> bool:
-            return await service.effects() == {f"ticket/{ticket}": [3]}
+        async def applied(expected: dict[str, list[int]]) -> bool:
+            return await service.effects() == expected
 
         async with running(service.consume):
+            # It has joined its group before the transaction begins, which may not be idle for as long as that can take.
+            await write_records(service, [event_of(other, 1)])
+            await eventually(lambda: applied({f"ticket/{other}": [1]}))
             async with service.database.begin(ORIGIN) as redriving:
                 await redriving.connection.execute(text("select 1 from parked_subject for update"))
                 await write_records(service, [event_of(ticket, 3)])
                 await eventually(lambda: waits_for_lock(service.database))
                 await finish_by_hand(redriving, ticket)
-            await eventually(applied)
+            await eventually(lambda: applied({f"ticket/{other}": [1], f"ticket/{ticket}": [3]}))
         assert await service.parked() == {}
 
 

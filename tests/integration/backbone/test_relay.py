@@ -84,7 +84,7 @@ async def test_two_relays_race_and_order_holds(servers: Servers, empty_database:
     await create_topics(kafka, [topic])
     tickets = [new_id() for _ in range(20)]
     async with (
-        migrated(empty_database) as database,
+        migrated(empty_database, patient=True) as database,
         running(lambda stop: relay(database, kafka, stop)),
         running(lambda stop: relay(database, kafka, stop)),
     ):

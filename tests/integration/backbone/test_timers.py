@@ -106,7 +106,7 @@ async def test_a_timer_that_fails_waits_longer_each_time_and_holds_up_no_other(e
 async def test_a_use_case_that_locks_aggregate_then_timer_does_not_deadlock_with_firing(empty_database: str) -> None:
     """The firing side takes the aggregate's lock too; were its timer's row locked before, both would wait for ever."""
     aggregate = new_id()
-    async with migrated(empty_database) as database:
+    async with migrated(empty_database, patient=True) as database:
         async with database.begin(ORIGIN) as tx:
             await tx.connection.execute(text("create table thing (id uuid primary key)"))
             await tx.connection.execute(text("insert into thing values (:id)"), {"id": aggregate})
