@@ -216,18 +216,31 @@ async def open_arena(stack: Stack, name: str, *, seniors: int = 1) -> AsyncGener
 
 
 async def outcomes_of(stack: Stack, rounds: Sequence[Round]) -> dict[str, str]:
-    """By handoff, how it ended by the topic. Fails where one has two outcomes."""
+    """By handoff, how it ended by the topic. Fails where one has two outcomes, or none in the end."""
     wanted = {each.handoff_id for each in rounds if each.handoff_id}
+
+    async def all_told() -> list[tuple[str, str]]:
+        told = await _outcomes(stack)
+        missing = wanted - {handoff_id for handoff_id, _ in told}
+        assert not missing, f"no outcome of {missing}"  # the last ones may be in the outbox still
+        return told
+
+    told = await eventually(all_told, within=60) if wanted else []
     found: dict[str, str] = {}
-    for events in first_appearances(
-        await read_topic(stack.servers.kafka_bootstrap, stack.topics["escalation"])
-    ).values():
-        for event in events:
-            if event.type in OUTCOMES:
-                handoff_id = str(getattr(decode_body(event), "handoff_id", ""))
-                assert handoff_id not in found, f"{handoff_id}: {found[handoff_id]}, then {OUTCOMES[event.type]}"
-                found[handoff_id] = OUTCOMES[event.type]
+    for handoff_id, outcome in told:
+        assert handoff_id not in found, f"{handoff_id}: {found[handoff_id]}, then {outcome}"
+        found[handoff_id] = outcome
     return {handoff_id: outcome for handoff_id, outcome in found.items() if handoff_id in wanted}
+
+
+async def _outcomes(stack: Stack) -> list[tuple[str, str]]:
+    appeared = first_appearances(await read_topic(stack.servers.kafka_bootstrap, stack.topics["escalation"]))
+    return [
+        (str(getattr(decode_body(event), "handoff_id", "")), OUTCOMES[event.type])
+        for events in appeared.values()
+        for event in events
+        if event.type in OUTCOMES
+    ]
 
 
 async def check_ownership(stack: Stack, rounds: Sequence[Round]) -> None:

@@ -138,11 +138,11 @@ async def test_a_drain_ends_what_is_under_way_and_begins_nothing(calling: Callin
     async with running(run) as task:
         await eventually(lambda: sent(calling, 1))
         stopping.set()
+        await asyncio.wait({task}, timeout=0.2)  # a look that was under way already may take what it finds
         await calling.add(calling.call())
-        await asyncio.wait({task}, timeout=0.2)
         assert not task.done()
         calling.intake.hold.set()
-        await asyncio.wait({task}, timeout=5)
+        await asyncio.wait({task}, timeout=30)
         assert task.done()
     assert len(calling.heard) == 1
     assert beats
@@ -158,9 +158,10 @@ async def test_a_slow_peer_is_left_after_the_limit_and_asked_again(calling: Call
             return len(calling.heard) == 1
 
         await eventually(failed)
-        assert calling.heard[0].fault == "timeout"
-        calling.intake.hold.set()
-        calling.clock.move(timedelta(seconds=1))
+    assert calling.heard[0].fault == "timeout"
+    calling.intake.hold.set()
+    calling.clock.move(timedelta(seconds=1))
+    async with running(calling.run):
 
         async def done() -> bool:
             return await count(calling.database, "outgoing_call") == 0

@@ -16,7 +16,7 @@ from common.database import Database
 from common.lifecycle import spawn
 from common.service import Runtime, create_api
 from common.transaction import Origin
-from common.web import drain_edge_with
+from common.web import drain_edge_with, visibility
 from tests.integration.web.conftest import Notes
 from tests.integration.web.test_problems import check_problem
 from tests.support.eventually import eventually
@@ -86,7 +86,7 @@ async def test_long_polls_end_when_the_process_drains(live: Notes) -> None:
     assert poll.result().json()["items"] == []
 
 
-async def test_support_after_waits_for_the_event(live: Notes) -> None:
+async def test_support_after_waits_for_the_event(live: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers as soon as the cursor has moved."""
     after = {"support-after": "intake ticket/7 3"}
 
@@ -102,14 +102,16 @@ async def test_support_after_waits_for_the_event(live: Notes) -> None:
             )
 
     await move(2)
-    async with asyncio.TaskGroup() as group:
-        reading = spawn(group, live.http.get("/v1/notes", headers=after), name="reading")
+    with monkeypatch.context() as patient:
+        patient.setattr(visibility, "_WITHIN", timedelta(seconds=30))
+        async with asyncio.TaskGroup() as group:
+            reading = spawn(group, live.http.get("/v1/notes", headers=after), name="reading")
 
-        async def waits() -> bool:
-            return live.app.state.edge.polls.inside == 1
+            async def waits() -> bool:
+                return live.app.state.edge.polls.inside == 1
 
-        await eventually(waits)
-        await move(3)
+            await eventually(waits)
+            await move(3)
     assert reading.result().status_code == 200
     late = await live.http.get("/v1/notes", headers={"support-after": "intake ticket/7 4"})
     check_problem(late, 409, "not_yet_visible")
