@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from contracts.intake import TicketClosed
 from contracts.registry import encode_body
 from contracts.routing import WorkDequeued
 from contracts.topics import topic_name
+from tests.support.databases import patient_settings
 from tests.support.servers import Servers
 
 ORIGIN = Origin(actor="service:test", correlation_id="c-1")
@@ -39,8 +40,7 @@ def database_settings(url: str, *, patient: bool = False) -> DatabaseSettings:
     Args:
         patient: a lock is waited for longer than a test may stand still while it holds one.
     """
-    limits = {"lock_timeout": timedelta(seconds=30), "statement_timeout": timedelta(seconds=60)} if patient else {}
-    return DatabaseSettings(url=SecretStr(url), pool_size=20, **limits)
+    return patient_settings(url, pool_size=20) if patient else DatabaseSettings(url=SecretStr(url), pool_size=20)
 
 
 def open_database(url: str, *, service: str = "routing", clock: Clock | None = None, patient: bool = False) -> Database:
