@@ -12,7 +12,7 @@ from tests.faults.world import NotMade, World, wait_for
 
 LISTENERS = ("routing", "escalation", "feedback")
 """Who reads intake's topic."""
-_KNOWN_S = 30.0
+_KNOWN_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ async def open_bystander(world: World, name: str) -> Bystander:
         ticket = await reader.get("intake", f"/v1/tickets/{ticket_id}")
         return True if ticket["owner_id"] else None
 
-    await until(owned, what=f"an owner of {ticket_id}")
+    await until(owned, what=f"an owner of {ticket_id}", within_s=world.house.patience_s)
     async with world.connected("intake") as connection:
         last_seq = await connection.fetchval("select seq from subject where subject = $1", f"ticket/{ticket_id}")
     ticket = Bystander(ticket_id=ticket_id, last_seq=last_seq)

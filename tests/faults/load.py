@@ -28,6 +28,8 @@ from tests.support.eventually import pass_time
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 PATIENCE_S = 8.0
 """How long a client waits for an answer; after that it cannot know what became of its call."""
+_PERSONS_PATIENCE_S = 300.0
+"""Longer than a service waits before it tries a call again that failed four times, such as for a survey's link."""
 _REFUSED_SHARE = 0.05
 """Of the stories: so many may end with a refusal; on a sound installation hardly one does."""
 _WITHOUT_SYSTEM_EVERY = 5
@@ -49,6 +51,9 @@ class RecordingClient(httpx.AsyncClient):
     async def send(self, request: httpx.Request, **given: Any) -> httpx.Response:
         """See `httpx.AsyncClient.send`."""
         if request.method in _READS:
+            # Who asks to be answered only once there is something to say waits for that too.
+            waits_s = float(request.url.params.get("wait_s", 0))
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": waits_s + PATIENCE_S}
             return await super().send(request, **given)
         invoked_at, fault = time.time(), self._journal.fault
         answer: httpx.Response | None = None
@@ -205,4 +210,5 @@ def recorded_house(journal: Journal, urls: Mapping[str, str], key: str) -> House
             for name, url in urls.items()
         },
         street=RecordingClient(journal, "feedback", known, limits=limits, follow_redirects=True),
+        patience_s=_PERSONS_PATIENCE_S,
     )

@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from common.errors import Refused
+from common.errors import FrontlineError, Refused
+from common.web import problems
 from devstack.cli.demo import figure_in_words
-from devstack.demo import agent, people
+from devstack.demo import agent
 from devstack.demo.agent import Staff
 from devstack.demo.floor import Agent, close_floor, open_floor
-from devstack.demo.people import House
+from devstack.demo.people import House, Person
 from devstack.demo.story import write_story
 from devstack.demo.tally import Tally
 
@@ -30,12 +31,13 @@ class Installation:
         self.commands: list[httpx.Request] = []
         self.refuse: Answer | None = None
 
-    def house(self) -> House:
+    def house(self, *, patience_s: float = 10.0) -> House:
         """Where its services are."""
         names = ("intake", "routing", "escalation", "feedback")
         transport = httpx.MockTransport(self._answer)
         services = {name: httpx.AsyncClient(transport=transport, base_url=f"http://{name}") for name in names}
-        return House(services=services, street=httpx.AsyncClient(transport=transport))
+        street = httpx.AsyncClient(transport=transport)
+        return House(services=services, street=street, patience_s=patience_s)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         await asyncio.to_thread(lambda: None)  # a call lets others go on, as one over a network does
@@ -116,11 +118,24 @@ async def test_others_tickets_are_given_back() -> None:
     assert installation.of("/unassign")[0].headers["if-match"] == '"3"'
 
 
+@pytest.mark.parametrize("error", problems._RETRY_AFTER_S)
+async def test_a_command_is_repeated_with_its_key_where_the_service_asks_for_that(error: type[FrontlineError]) -> None:
+    installation = Installation()
+    answer = problems.problem_response(error("not yet"), instance="/v1/tickets", trace_id="", request_id="")
+
+    def refuse_once(_: httpx.Request) -> httpx.Response:
+        installation.refuse = None
+        return httpx.Response(answer.status_code, headers=dict(answer.headers), content=bytes(answer.body))
+
+    installation.refuse = refuse_once
+    await Person(house=installation.house()).send("intake", "/v1/tickets", {}, key="one")
+    assert [each.headers["idempotency-key"] for each in installation.commands] == ["one", "one"]
+
+
 async def test_an_offer_that_goes_wrong_ends_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is noted, and the next offer is answered; what is offered of others' tickets is declined."""
     monkeypatch.setattr(agent, "_AFTER_TROUBLE_S", 0.0)
     monkeypatch.setattr(agent, "_AFTER_REFUSAL_S", 0.0)
-    monkeypatch.setattr(people.until, "__kwdefaults__", {"within_s": 0.0})
     names = ("broken", "away", "good", "foreign")
     offers = [{"offer_id": name, "ticket_id": name, "handoff_id": name} for name in names]
     installation = Installation(offers={"items": offers})
@@ -136,7 +151,8 @@ async def test_an_offer_that_goes_wrong_ends_nothing_else(monkeypatch: pytest.Mo
         return httpx.Response(200, json={})
 
     installation.refuse = refuse
-    staff = Staff(house=installation.house(), agents={ADA.agent_id: ADA}, run="one", tally=Tally(wanted=1))
+    house = installation.house(patience_s=0.0)
+    staff = Staff(house=house, agents={ADA.agent_id: ADA}, run="one", tally=Tally(wanted=1))
     staff.tickets |= {"broken", "away", "good"}
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         answering = group.create_task(staff.answer_offers(ADA))

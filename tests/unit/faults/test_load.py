@@ -11,7 +11,7 @@ from devstack.demo.agent import Staff
 from devstack.demo.people import House
 from tests.faults.history import HistoryWriter
 from tests.faults.journal import Journal
-from tests.faults.load import Load, RecordingClient
+from tests.faults.load import PATIENCE_S, Load, RecordingClient
 from tests.support.peers import Answer, Peer
 from tests.support.serving import serving
 
@@ -70,6 +70,22 @@ async def test_a_story_of_which_nobody_knows_is_missed(tmp_path: Path) -> None:
         await load.end(within=0.0)
         await load.house.close()
     assert load.troubles == ["3 stories began, and the ends of 2 are known"]
+
+
+async def test_who_asks_for_an_answer_once_there_is_one_waits_for_that_too(tmp_path: Path) -> None:
+    limits: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        limits.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200, json={})
+
+    with HistoryWriter(tmp_path / "history") as history:
+        transport = httpx.MockTransport(answer)
+        client = RecordingClient(Journal(history=history), "routing", {}, base_url="http://r", transport=transport)
+        for parameters in ({}, {"wait_s": 20}):
+            await client.get("/v1/agents/a/offers", params=parameters)
+        await client.aclose()
+    assert limits == [PATIENCE_S, 20 + PATIENCE_S]
 
 
 @pytest.mark.parametrize("page_status", [200, 503])

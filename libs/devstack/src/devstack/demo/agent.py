@@ -109,7 +109,7 @@ class Staff:
                 return None
             return owner, ticket
 
-        return await until(look, what=f"an owner of {ticket_id}")
+        return await until(look, what=f"an owner of {ticket_id}", within_s=self.house.patience_s)
 
 
 @dataclass(kw_only=True)
@@ -148,7 +148,7 @@ class Desk:
                     raise
                 return None
 
-        return await until(once, what=f"{verb} on {self.ticket_id}")
+        return await until(once, what=f"{verb} on {self.ticket_id}", within_s=self.staff.house.patience_s)
 
     async def hand_over(self, owner: Agent) -> Agent:
         """Hand the ticket to somebody who can solve it; returns the new owner.
@@ -203,7 +203,7 @@ class Desk:
                     raise
                 return None
 
-        handoff = await until(once, what=f"a handoff of {self.ticket_id}")
+        handoff = await until(once, what=f"a handoff of {self.ticket_id}", within_s=self.staff.house.patience_s)
         self.staff.tally.note("handoffs requested")
         return handoff
 
@@ -238,4 +238,4 @@ class Desk:
             state: str = (await reader.get("escalation", f"/v1/handoffs/{handoff_id}"))["state"]
             return state if state in _OVER else None
 
-        return await until(look, what=f"the end of handoff {handoff_id}")
+        return await until(look, what=f"the end of handoff {handoff_id}", within_s=self.staff.house.patience_s)

@@ -54,7 +54,7 @@ async def open_page(house: House, url: str) -> tuple[str, list[Form]]:
         Refused: the server says that there is no such page.
         Unavailable: it was away for too long.
     """
-    answer = await _knock(lambda: house.street.get(url), url)
+    answer = await _knock(house, lambda: house.street.get(url), url)
     return str(answer.url), _forms(answer.text)
 
 
@@ -62,7 +62,7 @@ async def send_form(house: House, page: str, form: Form, given: dict[str, str]) 
     """Send a form as a browser does: hidden fields as they are, and what the customer gave; see `open_page`."""
     filled = {each.name: each.value for each in form.fields.values() if each.kind == "hidden"} | given
     url = str(httpx.URL(page).join(form.action or page))
-    answer = await _knock(lambda: house.street.post(url, data=filled), url)
+    answer = await _knock(house, lambda: house.street.post(url, data=filled), url)
     return str(answer.url), _forms(answer.text)
 
 
@@ -72,7 +72,7 @@ def _forms(html: str) -> list[Form]:
     return reader.forms
 
 
-async def _knock(ask: Callable[[], Awaitable[httpx.Response]], url: str) -> httpx.Response:
+async def _knock(house: House, ask: Callable[[], Awaitable[httpx.Response]], url: str) -> httpx.Response:
     async def once() -> httpx.Response | None:
         try:
             answer = await ask()
@@ -80,7 +80,7 @@ async def _knock(ask: Callable[[], Awaitable[httpx.Response]], url: str) -> http
             return None
         return None if answer.status_code >= 500 else answer
 
-    answer = await until(once, what=f"the page {url}")
+    answer = await until(once, what=f"the page {url}", within_s=house.patience_s)
     if answer.status_code >= 400:
         raise Refused(f"the page {url} answers {answer.status_code}")
     return answer

@@ -111,7 +111,7 @@ class Customer:
             ticket = await self.person.get("intake", f"/v1/tickets/{ticket_id}")
             return None if ticket["status"] in {"resolved", *_FINAL} else (None,)
 
-        return (await until(look, what=f"the survey of {ticket_id}"))[0]
+        return (await until(look, what=f"the survey of {ticket_id}", within_s=self.house.patience_s))[0]
 
     async def _answer(self, link: str, score: int, comment: str) -> tuple[str, list[Form]]:
         page, forms = await open_page(self.house, link)

@@ -111,7 +111,7 @@ async def _give_back(lead: Person, ticket_id: str, agent_id: str, *, run: str) -
             return None
         return True
 
-    await until(once, what=f"{ticket_id} to be given back")
+    await until(once, what=f"{ticket_id} to be given back", within_s=lead.house.patience_s)
 
 
 async def _hire(lead: Person, known: Mapping[str, JsonObject], *, tier: int, slug: str, name: str) -> Agent:

@@ -16,15 +16,20 @@ PATIENCE_S = 120.0
 """How long a person waits for the installation to do its part, before the play says that it did not."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 _PASSING = frozenset({408, 425, 429})
-_PASSING_CODES = frozenset({"not_yet_visible", "request_in_progress", "idempotency_in_progress"})
+_PASSING_CODES = frozenset({"not_yet_visible", "idempotency_key_in_use"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """The installation: a client for each of its APIs, and one for what is open to everybody."""
+    """The installation: a client for each of its APIs, and one for what is open to everybody.
+
+    Attributes:
+        patience_s: how long people wait for it.
+    """
 
     services: Mapping[str, httpx.AsyncClient]
     street: httpx.AsyncClient
+    patience_s: float = PATIENCE_S
 
     async def close(self) -> None:
         """Close all connections."""
@@ -110,10 +115,11 @@ class Person:
                 return None
             raise Refused(f"{method} {path}: {problem.get('detail') or answer.text[:200]}", code=code)
 
-        return await until(ask, what=f"{service} to answer {method} {path}")
+        what = f"{service} to answer {method} {path}"
+        return await until(ask, what=what, within_s=self.house.patience_s)
 
 
-async def until(look: Callable[[], Awaitable[T | None]], *, what: str, within_s: float = PATIENCE_S) -> T:
+async def until(look: Callable[[], Awaitable[T | None]], *, what: str, within_s: float) -> T:
     """Look until there is something to see; returns it.
 
     Args:
