@@ -10,6 +10,7 @@ from uuid import UUID
 
 from common.backbone.protocols import Stream
 from tests.simulation.history import Appended
+from tests.simulation.plan import ACTIONS
 from tests.simulation.world import World
 
 _BREAKER = 20
@@ -19,6 +20,8 @@ _MINUTE_S = 60.0
 _UNDISTURBED_S = 4.0
 """How long an event may take from the log to its effect while nothing but poison disturbs."""
 _HARMLESS = frozenset({"poison", "poison for ever", "garbage", "unreadable", "repeat"})
+"""Faults that disturb nobody but the subjects that they are about; no watchdog may end a process for them."""
+_BY_OPERATORS = frozenset(ACTIONS)
 
 
 class Broken(NamedTuple):
@@ -56,11 +59,13 @@ def _during(world: World) -> Iterator[Broken]:
     for move in history.moves:
         if move.after < move.before and not move.lost:
             yield Broken("I6", "", f"the offset of {move.place} went back from {move.before} to {move.after}")
+    kinds = {fault.kind for fault in world.plan.faults}
+    watchdogs = () if kinds <= _HARMLESS | _BY_OPERATORS else ("Stuck", "SendFailed")
     for reason in history.exits:
-        expected = ("Stuck", "SendFailed", *(["BreakerTripped"] if world.bad_release else []))
+        expected = (*watchdogs, *(["BreakerTripped"] if world.bad_release else []))
         if not any(word in reason for word in expected):
             yield Broken("I0", "", f"a process ended: {reason}")
-    if world.plan.slowness == 1 and all(fault.kind in _HARMLESS for fault in world.plan.faults):
+    if world.plan.slowness == 1 and kinds <= _HARMLESS:
         yield from _delays(world)
 
 

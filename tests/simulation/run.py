@@ -109,8 +109,12 @@ def _sum_up(world: World) -> int:
 
 @contextmanager
 def _hurried() -> Generator[None]:
-    """Waits of minutes take seconds here, and who finds nothing looks less often. No rule hangs on their length."""
-    waits = (timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
+    """Waits of minutes take seconds here, and who finds nothing looks less often.
+
+    Together they are longer than anything that passes makes handlers fail: a subject is held after the last of them. A
+    bad release lasts up to 6 s, and the clock of who parks may differ by 4 s from that of who tries again.
+    """
+    waits = (timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=10))
     with patch.object(redrive, "_WAITS", waits), patch.object(relay, "_POLL_S", (0.006, 0.4)):
         yield
 

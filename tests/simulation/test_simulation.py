@@ -5,12 +5,14 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.plan import ACTIONS, FAULTS
-from tests.simulation.run import Outcome, run_seed, shrink
+from common.backbone import consume
+from tests.simulation.plan import ACTIONS, FAULTS, Fault, draw_plan
+from tests.simulation.run import Outcome, run_plan, run_seed, shrink
 
 _KEPT = Path(__file__).with_name("seeds.txt")
 _FIXED = 1_200
@@ -54,6 +56,15 @@ def test_schedules_reach_what_they_are_for() -> None:
     assert drawn == {*FAULTS, *ACTIONS, "bad release"}
     assert sum(outcome.effects for outcome in outcomes) > 5 * _CHUNK
     assert len({outcome.trace for outcome in outcomes}) == _CHUNK
+
+
+def test_a_watchdog_may_end_a_process_only_where_a_fault_can_be_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consume, "_POLL_LIMIT_S", 0.001)
+    away = Fault(at=0.5, kind="brokers away", lasts_s=1.0, who=0, much=0.0)
+    for faults, expected in (((), True), ((away,), False)):
+        broken = run_plan(replace(draw_plan(0), faults=faults)).broken
+        ended = [each.says for each in broken if each.invariant == "I0"]
+        assert any("Stuck" in says for says in ended) == expected
 
 
 def test_a_seed_is_one_schedule_in_every_process() -> None:
