@@ -17,6 +17,8 @@ from tests.support.ports import free_ports
 
 BROKERS = (1, 2, 3)
 _JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_START_S = 180.0
+"""Three times as long as one broker alone may take, for they start at the same time."""
 _SETTINGS = (
     # A dead broker's partitions are led by others after three seconds instead of nine.
     "broker.session.timeout.ms=3000",
@@ -39,6 +41,7 @@ class Cluster:
                 folder / f"kafka-{number}",
                 log=folder / "logs" / f"kafka-{number}.log",
                 jvm_options=_JVM,
+                start_s=_START_S,
                 member=Member(node_id=number, controllers=self._controllers, cluster_id=cluster_id, settings=_SETTINGS),
             )
             for number in BROKERS

@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import AlterPartitionReassignmentsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-_LIMIT_MS = 10_000
+_LIMIT_MS = 30_000
 _PREFERRED = 0
 _ELECTION_NOT_NEEDED = 84
 Partition = tuple[str, int]

@@ -77,6 +77,8 @@ class Process:
                     sys.executable, "-m", *self.arguments, env=dict(self.environment), stdout=output, stderr=output
                 )
             self.starts += 1
+            if self.stopping:
+                self.kill(signal.SIGTERM)  # `stop` came while it was being started, and found nothing to end
             try:
                 code = await self.running.wait()
             except asyncio.CancelledError:
@@ -174,7 +176,8 @@ async def running_stack(
             for process in stack.processes.values():
                 group.create_task(process.keep_running(), name=process.name)
             try:
-                await _wait_until_ready(stack)
+                # As many brokers as replicas share the machine.
+                await _wait_until_ready(stack, within=_START_S * replicas)
                 yield stack
             finally:
                 for process in stack.processes.values():
@@ -256,7 +259,7 @@ async def _create_topics(servers: Servers, prefix: str, replicas: int) -> None:
         await admin.close()
 
 
-async def _wait_until_ready(stack: Stack) -> None:
+async def _wait_until_ready(stack: Stack, *, within: float) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
 
         async def all_ready() -> bool:
@@ -268,4 +271,4 @@ async def _wait_until_ready(stack: Stack) -> None:
                 assert answer.status_code == 200, f"{name}: {answer.text}\n{stack.logs()}"
             return True
 
-        await eventually(all_ready, within=_START_S)
+        await eventually(all_ready, within=within)

@@ -14,7 +14,7 @@ from tests.support.leaders import leaders_of
 from tests.support.stack import PARTITIONS
 
 _OFFSETS = "__consumer_offsets"
-_IN_STEP_S = 40.0
+_IN_STEP_S = 120.0
 
 
 async def move_leaders(world: World) -> Made:

@@ -84,13 +84,16 @@ class EmbeddedKafka:
         jvm_options: Sequence[str] = SMALL_JVM,
         advertised_port: int = 0,
         member: Member | None = None,
+        start_s: float = _START_S,
     ) -> None:
         """Args:
         folder: need not exist.
         advertised_port: what clients are told, where something stands in between.
         member: its place where it is not alone; it listens only once most of its controllers run.
+        start_s: how long it may take until it listens, and as long to format its data.
         """
         self._member = member
+        self._start_s = start_s
         self._folder = folder
         self._log = log
         self._jvm_options = tuple(jvm_options)
@@ -156,7 +159,14 @@ class EmbeddedKafka:
         tool = [*self._java(jars), "kafka.tools.StorageTool", "format", "-c", str(properties)]
         member = self._member
         place = ["-t", member.cluster_id] if member else ["--standalone", "-t", new_cluster_id()]
-        run_quietly([*tool, *place], name="Kafka's format tool", log=self._log, folder=self._folder, check=check)
+        run_quietly(
+            [*tool, *place],
+            name="Kafka's format tool",
+            log=self._log,
+            folder=self._folder,
+            timeout_s=self._start_s,
+            check=check,
+        )
         (self._folder / "data.new").rename(self._folder / "data")
 
     def _settings(self, port: int, controller_port: int, *, data: str) -> str:
@@ -192,14 +202,14 @@ class EmbeddedKafka:
         ]
 
     def _wait(self, server: Running, port: int, since: int, check: Callable[[], None]) -> None:
-        limit = time.monotonic() + _START_S
+        limit = time.monotonic() + self._start_s
         # Stacks that start at the same moment may choose the same port: what answers there may be another's broker.
         while not (answers(port) and listens(server, port)):
             check()
             if not server.alive():
                 raise Unavailable(f"Kafka ended while starting: {last_words(self._log, since=since)} (see {self._log})")
             if time.monotonic() > limit:
-                raise Unavailable(f"Kafka does not listen after {_START_S:g} s; see {self._log}")
+                raise Unavailable(f"Kafka does not listen after {self._start_s:g} s; see {self._log}")
             time.sleep(_PAUSE_S)
 
 
