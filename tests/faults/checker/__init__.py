@@ -4,7 +4,8 @@ It knows nothing of the product's code: it imports the standard library alone, a
 `tests.faults.history`), one object a line. Times are seconds since 1970. Fields with a `?` may be absent.
 
 - run: seed, commit, started_at, bounds{drain_factor, drain_extra_s, bystander_s}, consumers?{consumer: [source...]}.
-- fault, one a window: fault, began_at, ended_at, quiet_at, ran, why_not, detail, poison, poison_records, bystander_s?.
+- fault, one a window: fault, began_at, ended_at, quiet_at, ran, why_not, detail, poison, poison_records, bystander_s?,
+  uncounted_s? (of its length, what does not count for I7: somebody took longer to start than a bound may grow by).
   `poison` lists streams meant to be parked: [consumer, source, subject, reason?, at_seq?]; `at_seq` is the first number
   that must not be applied; where the reason is a gap, later events may fill it, in order. `quiet_at`: when all outboxes
   were empty and no consumer lagged.
@@ -38,8 +39,9 @@ What is judged:
 - I5 when quiet: outboxes and lags are 0, parked and poison records are exactly the injected, nothing else was parked
   even for a while, and what services show is the fold over the topics.
 - I6 no row below the floor, no fork and no gap but the injected, no stored offset that goes back.
-- I7 the backlog is gone within drain_factor times the fault's length and drain_extra_s.
-- I8 while there is poison, no other stream waits longer than bystander_s.
+- I7 the backlog is gone within drain_factor times the fault's length and drain_extra_s; of the length without
+  uncounted_s.
+- I8 while there is poison, no other stream waits longer than bystander_s; until the next window begins, no longer.
 
 It exits with 0 where all that ran is ok, 1 where an invariant broke, 2 where a file is no whole history.
 """

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.faults.checker.lines import Effect, History, Publication
@@ -80,6 +81,14 @@ class Case:
         """The window that began last before a moment; "" before the first."""
         place = bisect_right(self._begins, moment)
         return self._names[place - 1] if place else ""
+
+    def shares_of(self, since: float, until: float) -> Iterator[tuple[str, float]]:
+        """How many seconds of a time fall into each window; one lasts until the next begins, the last one for ever."""
+        first = max(1, bisect_right(self._begins, since))
+        last = bisect_right(self._begins, until)
+        for place in range(first, last + 1):
+            ends = self._begins[place] if place < last else until
+            yield self._names[place - 1], ends - max(since, self._begins[place - 1])
 
     def blame_publication(
         self, one: Publication, invariant: str, says: str, *, consumer: str = "", counts: str = ""

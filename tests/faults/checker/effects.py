@@ -111,7 +111,12 @@ def _limit_filled(stream: Stream, limit: int) -> int:
 
 
 def judge_bystanders(case: Case) -> None:
-    """I8: in each window with poison, no stream but the poisoned waits longer than the window's bound."""
+    """I8: in each window with poison, no stream but the poisoned waits longer than the window's bound.
+
+    A wait across the border of windows is shared out: the fault of the next window may be why it lasts on, and no
+    poison is. What of it falls into a window with poison, on either side, is judged by that window's bound, as if the
+    event had been written when the window began.
+    """
     bounds: dict[str, float] = {}
     for window in case.history.windows:
         bound = case.history.run.bounds["bystander_s"] if window.bystander_s == -1 else window.bystander_s
@@ -127,12 +132,11 @@ def judge_bystanders(case: Case) -> None:
             published = stream.first.get(effect.seq)
             if published is None or effect.applied_at - published.written_at <= min(bounds.values()):
                 continue
-            fault = case.window_at(published.written_at)
-            waited = effect.applied_at - published.written_at
-            if fault in bounds and waited > bounds[fault]:
-                late = f"{waited:.1f} s late, at most {bounds[fault]:g} s"
-                says = f"{effect.consumer} applied {effect.seq} of {effect.source} {late}"
-                case.blame_effect(effect, "I8", says, fault=fault)
+            for fault, waited in case.shares_of(published.written_at, effect.applied_at):
+                if fault in bounds and waited > bounds[fault]:
+                    late = f"{waited:.1f} s late, at most {bounds[fault]:g} s"
+                    says = f"{effect.consumer} applied {effect.seq} of {effect.source} {late}"
+                    case.blame_effect(effect, "I8", says, fault=fault)
 
 
 def _miss(case: Case, consumer: str, published: Publication) -> None:

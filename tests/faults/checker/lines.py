@@ -42,6 +42,7 @@ class Window(NamedTuple):
     poison: list[list[Any]]
     poison_records: int
     bystander_s: float | None
+    uncounted_s: float
 
 
 class Operation(NamedTuple):
@@ -142,8 +143,9 @@ _SHAPES: dict[str, tuple[type, Fields, Mapping[str, Any]]] = {
             ("poison", _LIST),
             ("poison_records", _WHOLE),
             ("bystander_s", _TIME | _NONE),
+            ("uncounted_s", _TIME),
         ),
-        {"why_not": "", "detail": "", "bystander_s": -1},
+        {"why_not": "", "detail": "", "bystander_s": -1, "uncounted_s": 0},
     ),
     "operation": (
         Operation,

@@ -160,7 +160,7 @@ def _judge_drain(case: Case, window: Window) -> None:
 def drain_bound(case: Case, window: Window) -> float:
     """Seconds that a window may take until it is quiet, after its end."""
     bounds = case.history.run.bounds
-    length = (window.ended_at or window.began_at) - window.began_at
+    length = max(0.0, (window.ended_at or window.began_at) - window.began_at - window.uncounted_s)
     return bounds["drain_factor"] * length + bounds["drain_extra_s"]
 
 

@@ -295,3 +295,10 @@ def delayed_bystander(lines: Lines) -> str:
     effect = one(lines, "effect", consumer="feedback", source="intake", subject=written["subject"], seq=1)
     effect["applied_at"] = written["written_at"] + 2.1
     return effect["subject"]
+
+
+@breaks("I8")
+def bystander_delayed_from_before_the_poison_on(lines: Lines) -> str:
+    effect = effect_of(lines, 1)
+    effect["applied_at"] = one(lines, "fault", fault="poison")["began_at"] + 2.1
+    return effect["subject"]

@@ -63,7 +63,7 @@ def test_every_planted_damage_is_tried() -> None:
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     }
     assert planted == set(DAMAGES)
-    assert len(DAMAGES) == 68
+    assert len(DAMAGES) == 69
 
 
 @given(seed=st.integers(0, 2**32), data=st.data())
@@ -124,6 +124,42 @@ def test_a_window_of_its_own_bound_may_keep_bystanders_waiting() -> None:
     DAMAGES["delayed bystander"][1](lines)
     one(lines, "fault", fault="poison")["bystander_s"] = None
     assert _judge(lines).passed
+
+
+@pytest.mark.parametrize(
+    ("poisons", "before_s", "behind_s", "blamed"),
+    [
+        (False, 1.9, 1.9, []),  # the next fault may be why it waited on
+        (False, 1.9, 60.0, []),
+        (False, 2.1, 0.0, ["poison"]),
+        (False, 2.1, 60.0, ["poison"]),
+        (True, 1.9, 1.9, []),
+        (True, 1.9, 2.1, ["later"]),
+        (True, 2.1, 2.1, ["poison", "later"]),
+    ],
+)
+def test_a_wait_across_the_border_of_windows_is_judged_by_each_one_s_share(
+    poisons: bool, before_s: float, behind_s: float, blamed: list[str]
+) -> None:
+    lines = make_history(1)
+    subject = DAMAGES["delayed bystander"][1](lines)
+    effect = one(lines, "effect", consumer="feedback", source="intake", subject=subject, seq=1)
+    border = one(lines, "published", source="intake", subject=subject, seq=1)["written_at"] + before_s
+    effect["applied_at"] = border + behind_s
+    early = one(lines, "fault", fault="poison")
+    later = {"fault": "later", "began_at": border, "ended_at": border + 1, "quiet_at": border + 2, "poison_records": 0}
+    lines.append({**early, **later, "poison": early["poison"] if poisons else []})
+    breaches = [breach for breach in _judge(lines).breaches if breach.invariant == "I8"]
+    assert [(breach.fault, breach.subject) for breach in breaches] == [(fault, subject) for fault in blamed]
+
+
+def test_what_does_not_count_of_a_window_widens_no_bound() -> None:
+    lines = make_history(1)
+    window = one(lines, "fault", fault="kill-relay")
+    window["quiet_at"] = window["ended_at"] + 2 * (window["ended_at"] - window["began_at"] - 0.5) + 10
+    assert _judge(lines).passed
+    window["uncounted_s"] = 0.6
+    assert _says(_judge(lines)) != []
 
 
 def test_tables_after_a_window_are_judged_by_the_poison_up_to_then() -> None:
