@@ -79,15 +79,20 @@ class Forgery:
 
 
 async def write_raw_records(bootstrap: str, topic: str, records: Sequence[RawRecord]) -> list[tuple[int, int]]:
-    """Write records in this order, each as a batch of its own; returns the (partition, offset) of each."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=_BATCH_BYTES)
+    """Write records in this order, each as a batch of its own; returns the (partition, offset) of each.
+
+    Each stands there once, also where an answer is lost and it is sent again: of a second copy nobody would know that
+    it is forged.
+    """
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=_BATCH_BYTES, enable_idempotence=True)
     await producer.start()
     try:
         written: list[tuple[int, int]] = []
         for record in records:
             batch: Any = producer.create_batch()
             # The builder in C takes no name that is not UTF-8.
-            batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, _BATCH_BYTES)
+            batch._builder = builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, _BATCH_BYTES)
+            batch._set_producer_state = builder.set_producer_state
             if not batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)):
                 raise ValueError(f"the record is larger than {_BATCH_BYTES} bytes")
             batch.close()

@@ -80,8 +80,8 @@ async def _has_published(world: World, service: str, last_id: int) -> bool:
 @asynccontextmanager
 async def _ends_reader(world: World) -> AsyncGenerator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=world.stack.servers.kafka_bootstrap)
-    await consumer.start()
     try:
+        await consumer.start()
         yield consumer
     finally:
         await consumer.stop()

@@ -41,7 +41,7 @@ class Window:
 async def run_window(world: World, load: Load, fault: Fault, *, name: str, seed: int) -> Window:
     """Make one fault under load, wait until its backlog is gone, and write the window's line."""
     world.chance = random.Random(f"{seed}/{name}/fault")
-    world.journal.fault = name
+    world.journal.fault, world.uncounted_s = name, 0.0
     span = _LEAD_S + fault.lasts_s * world.patience
     rate = min(_RATES[1], max(_RATES[0], _STORIES / span))
     stories = max(_LEAST_STORIES, round(rate * span))
@@ -54,10 +54,13 @@ async def run_window(world: World, load: Load, fault: Fault, *, name: str, seed:
         why_not = str(reason)
     except NotMade as missed:
         made = Made(detail=str(missed), troubles=[str(missed)])
+    except Exception as broken:
+        # Whatever it is, it is told beside the verdict on all that happened so far.
+        made = Made(detail=f"broke: {broken!r}", troubles=[f"broke: {broken!r}"])
     ended_at = time.time()
-    quiet_at = await wait_until_drained(world, within=_DRAIN_LIMIT_S)
-    await record_offsets(world)
-    load.troubles += [f"{name}: {trouble}" for trouble in (*made.troubles, *world.take_endings())]
+    bound_s = BOUNDS["drain_factor"] * max(0.0, ended_at - began_at - world.uncounted_s) + BOUNDS["drain_extra_s"]
+    quiet_at, troubles = await _settle(world, within=max(_DRAIN_LIMIT_S, bound_s))
+    load.troubles += [f"{name}: {trouble}" for trouble in (*made.troubles, *troubles, *world.take_endings())]
     world.journal.write(
         "fault",
         fault=name,
@@ -70,6 +73,7 @@ async def run_window(world: World, load: Load, fault: Fault, *, name: str, seed:
         poison=[list(one) for one in made.poison],
         poison_records=made.poison_records,
         bystander_s=BOUNDS["bystander_s"] if made.poison else None,
+        uncounted_s=world.uncounted_s,
     )
     return Window(
         name=name,
@@ -79,6 +83,17 @@ async def run_window(world: World, load: Load, fault: Fault, *, name: str, seed:
         detail=made.detail,
         lasted_s=ended_at - began_at,
         recovery_s=None if quiet_at is None else max(0.0, quiet_at - ended_at),
-        bound_s=BOUNDS["drain_factor"] * (ended_at - began_at) + BOUNDS["drain_extra_s"],
+        bound_s=bound_s,
         stories=stories,
     )
+
+
+async def _settle(world: World, *, within: float) -> tuple[float | None, list[str]]:
+    """(when the backlog was gone, if it was; what kept us from looking, in words): a server may be away for good."""
+    quiet_at = None
+    try:
+        quiet_at = await wait_until_drained(world, within=within)
+        await record_offsets(world)
+    except Exception as broken:
+        return quiet_at, [f"nobody could look whether all was quiet: {broken!r}"]
+    return quiet_at, []

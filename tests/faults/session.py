@@ -25,9 +25,10 @@ CONSUMERS = {
     "feedback": ["intake", "routing", "escalation", "feedback"],
 }
 """Whose events each service reads."""
-_STORIES_LIMIT_S = 130.0
-"""A little longer than people of the floor wait for anything."""
-_STILL_LIMIT_S = 60.0
+_STORIES_LIMIT_S = 600.0
+"""Twice as long as people of the floor wait for anything: some stories have several waits before them."""
+_STILL_LIMIT_S = 660.0
+"""A little longer than a call waits to be tried again that failed five times, in one window after the other."""
 
 
 @dataclass(kw_only=True)

@@ -5,17 +5,25 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
+
+from common.errors import FrontlineError
 from devstack.kafka import EmbeddedKafka
 from devstack.postgres import EmbeddedPostgres
 from devstack.processes import stop
 from devstack.progress import Cancel, Silent
 from devstack.servers import EmbeddedServers, UsualPorts, start_both
+from tests.support.eventually import pass_time
 from tests.support.ports import free_ports
 from tests.support.servers import Servers
+
+_START_S = 120.0
+_PAUSE_S = 0.1
 
 
 class OwnServers:
@@ -78,15 +86,31 @@ class OwnServers:
             await asyncio.to_thread(end)
 
     async def start_again(self) -> None:
-        """Start what does not run, on the same ports, with the same data."""
+        """Start what does not run, on the same ports, with the same data, until PostgreSQL takes a connection.
+
+        One that runs may be about to end by itself, or recover from the end of one of its processes.
+
+        Raises:
+            FrontlineError, asyncpg.PostgresError, OSError: it takes none in time.
+        """
 
         def start() -> None:
             started = start_both(self._servers(), progress=Silent(), cancel=Cancel())
             assert started.postgres_url == self.addresses.postgres_url
             assert started.kafka_bootstrap == self.addresses.kafka_bootstrap
 
-        async with self._turns:
-            await asyncio.to_thread(start)
+        limit = time.monotonic() + _START_S
+        while True:
+            try:
+                async with self._turns:
+                    await asyncio.to_thread(start)
+                    connection = await asyncpg.connect(self.addresses.postgres_url)
+                await connection.close()
+                return
+            except (FrontlineError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                if time.monotonic() > limit:
+                    raise
+            await pass_time(_PAUSE_S)
 
     def remove(self) -> None:
         """Stop both and delete their data."""

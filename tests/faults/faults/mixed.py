@@ -7,12 +7,21 @@ from itertools import chain
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from common.errors import FrontlineError
 from tests.faults.faults import Fault, Made
 from tests.faults.world import NotMade, NotPossible, World
 from tests.support.eventually import pass_time
 
-_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, KafkaError, OSError)
-"""What a fault meets whose own connection to a server another fault of the mixture has ended."""
+_LOST = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    KafkaError,
+    OSError,
+    FrontlineError,
+)
+"""What a fault meets whose own connection to a server another fault of the mixture has ended, whose server the other
+took away while it was started, or whose own tickets came to nothing by it."""
 _AT_ONCE = 3
 _SPREAD_S = 3.0
 
@@ -38,7 +47,11 @@ def mixed(name: str, faults: Sequence[Fault]) -> Fault:
             except _LOST as lost:
                 return f"ended by another: {type(lost).__name__}"
 
-        ends = await asyncio.gather(*map(begin, drawn, delays))
+        # All have ended before an error of one goes on: no fault is made outside of its window.
+        ends = await asyncio.gather(*map(begin, drawn, delays), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
         made = [end for end in ends if isinstance(end, Made)]
         told = [end if isinstance(end, str) else end.detail for end in ends]
         said = "; ".join(f"{fault.name} ({one})" for fault, one in zip(drawn, told, strict=True))

@@ -1,6 +1,5 @@
 """What the relay must bear: another that does not ask for leases, and transactions that commit late."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
@@ -9,7 +8,7 @@ from common.outbox import _WRITE, shard_of
 from contracts.envelope import encode_headers
 from tests.faults.bystander import open_bystander
 from tests.faults.faults import Fault, Made
-from tests.faults.world import World
+from tests.faults.world import World, at_once
 from tests.support.eventually import pass_time
 
 _HELD_S = 8.0
@@ -22,7 +21,7 @@ _TYPE = "support.ticket.probed.v1"
 async def forge_lease(world: World) -> Made:
     """Two relays publish the same rows at the same time."""
     async with AsyncExitStack() as held:
-        await asyncio.gather(
+        await at_once(
             *(
                 held.enter_async_context(world.second(service, "--roles", "relay", FAULTS_FORGED_LEASE="1"))
                 for service in ("intake", "routing")

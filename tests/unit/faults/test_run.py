@@ -3,22 +3,33 @@
 import asyncio
 import random
 import signal
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock, Mock
 
+import asyncpg
 import httpx
 import pytest
 
+from common.errors import Unavailable
+from devstack.demo.agent import Staff
 from devstack.demo.people import House
+from devstack.servers import Addresses
+from tests.faults import runner
 from tests.faults.__main__ import parse_arguments
 from tests.faults.faults import Fault, Made
 from tests.faults.faults.mixed import mixed
 from tests.faults.history import HistoryWriter
 from tests.faults.journal import Journal
+from tests.faults.load import Load
 from tests.faults.records import find_parkings
+from tests.faults.runner import Window, run_window
 from tests.faults.session import Outcome
 from tests.faults.verdict import write_report
-from tests.faults.world import NotMade, NotPossible, World
+from tests.faults.world import NotMade, NotPossible, World, at_once
+from tests.support import own_servers
 from tests.support.eventually import eventually
 from tests.support.servers import Servers
 from tests.support.stack import Process, Stack
@@ -65,6 +76,103 @@ async def test_a_mixture_of_which_none_came_about_was_not_made(world: World) -> 
     faults = [fault(str(number), NotPossible("no root")) for number in range(3)]
     with pytest.raises(NotMade, match="not made: no root"):
         await mixed("m", faults).make(world)
+
+
+async def test_a_mixture_ends_whole_before_what_broke_in_it_is_told(world: World) -> None:
+    ended: list[str] = []
+
+    async def take_long(_: World) -> Made:
+        await asyncio.to_thread(lambda: None)  # others go on meanwhile
+        ended.append("long")
+        return Made()
+
+    faults = [fault("broken", ValueError("wrong")), fault("away", Unavailable("no server"))]
+    with pytest.raises(ValueError, match="wrong"):
+        await mixed("m", [*faults, Fault(name="long", sentence="", make=take_long, lasts_s=0.0)]).make(world)
+    assert ended == ["long"]
+
+
+async def run_one(world: World, made: Fault) -> tuple[Window, list[str]]:
+    """Its window, and what troubled it."""
+    load = Load(journal=world.journal, house=world.house, run="r")
+    load._staff = Staff(house=world.house, agents={}, run="r", tally=load.tally)
+    window = await run_window(world, load, made, name=made.name, seed=1)
+    await load.end(within=0.0)
+    return window, load.troubles
+
+
+async def test_a_fault_that_breaks_is_a_trouble_of_its_window(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drain(_: World, *, within: float) -> float:
+        return time.time()
+
+    monkeypatch.setattr(runner, "wait_until_drained", drain)
+    window, troubles = await run_one(world, fault("one", RuntimeError("57P03")))
+    assert (window.ran, window.in_time) == (True, True)
+    assert "one: broke: RuntimeError('57P03')" in troubles
+
+
+async def test_where_nobody_can_look_the_window_was_never_quiet(world: World) -> None:
+    world.stack.database_urls["intake"] = "postgresql://127.0.0.1:1/nothing"
+    world.postgres_url = "postgresql://127.0.0.1:1/postgres"
+    window, troubles = await run_one(world, fault("one", Made()))
+    assert (window.ran, window.in_time, window.recovery_s) == (True, False, None)
+    assert any(each.startswith("one: nobody could look whether all was quiet: Connect") for each in troubles)
+
+
+async def test_of_several_at_once_the_others_end_before_the_error_of_one_is_raised() -> None:
+    ended: list[str] = []
+
+    async def fail() -> None:
+        raise NotMade("too late")
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("other")
+
+    with pytest.raises(NotMade, match="too late"):
+        await at_once(wait(), fail())
+    assert ended == ["other"]
+
+
+async def test_a_long_wait_widens_the_bound_like_a_short_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    async def look() -> bool:
+        nonlocal now
+        now += 15.0
+        return now > 40.0
+
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert await world.wait_uncounted(look, within=100.0)
+    assert world.uncounted_s == 35.0
+
+
+async def test_servers_are_started_until_a_connection_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = Addresses(postgres_url="postgresql://one", kafka_bootstrap="one:9")
+    connection = AsyncMock()
+    start = Mock(side_effect=[addresses, addresses, Unavailable("it ends"), addresses, addresses])
+    connect = AsyncMock(side_effect=[ConnectionRefusedError(), asyncpg.CannotConnectNowError("57P03"), connection])
+    monkeypatch.setattr(own_servers, "start_both", start)
+    monkeypatch.setattr(asyncpg, "connect", connect)
+    await own_servers.OwnServers(tmp_path).start_again()
+    assert (start.call_count, connect.call_count) == (5, 3)
+    connection.close.assert_awaited_once()
+
+
+async def test_a_process_that_is_stopped_while_it_starts_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Process(name="late", arguments=["http.server", "0"], environment={}, log=tmp_path / "late")
+    start = asyncio.create_subprocess_exec
+
+    async def start_late(*command: str, **given: Any) -> asyncio.subprocess.Process:
+        process.stop()
+        return await start(*command, **given)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_late)
+    async with asyncio.timeout(60):
+        await process.keep_running()
+    assert (process.starts, process.endings) == (1, [])
 
 
 async def test_a_process_that_ends_by_itself_is_told_once_and_a_killed_one_is_not(world: World, tmp_path: Path) -> None:
