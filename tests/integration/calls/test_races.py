@@ -140,6 +140,7 @@ async def test_a_drain_ends_what_is_under_way_and_begins_nothing(calling: Callin
         stopping.set()
         await asyncio.wait({task}, timeout=0.2)  # a look that was under way already may take what it finds
         await calling.add(calling.call())
+        await asyncio.wait({task}, timeout=0.2)
         assert not task.done()
         calling.intake.hold.set()
         await asyncio.wait({task}, timeout=30)
