@@ -14,6 +14,6 @@ LAYERS = (
     "settings",
     "certificates",
     "match",
-    "bells | errors | ids | clock | statement",
+    "bells | errors | ids | clock | pool | statement",
 )
 """Highest first: a module imports only from lines below its own. `make check` reads this."""

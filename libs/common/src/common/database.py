@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 from opentelemetry import metrics
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, InvalidRequestError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidRequestError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -25,6 +25,7 @@ from common.bells import OUTBOX, Bells
 from common.clock import Clock
 from common.errors import Misconfigured, Unavailable
 from common.outbox import flush_events
+from common.pool import is_silence, watch_pool
 from common.settings import DatabaseSettings
 from common.statement import driver_of
 from common.transaction import Origin, Transaction
@@ -76,9 +77,7 @@ class Database:
         self.source = source
         self.bells = Bells()
         self._connect_arguments = connect_arguments
-        self._doubted = False
-        """Whether the server has been silent for too long: then no connection of the pool is to be trusted."""
-        event.listen(engine.sync_engine, "checkout", self._refuse_unfit)
+        watch_pool(engine)
 
     @classmethod
     def from_settings(
@@ -209,7 +208,7 @@ class Database:
                 await driver.execute(begin)
                 yield driver
             except Exception as error:
-                if not _is_silence(error):
+                if not is_silence(error):
                     await self._roll_back(connection, driver)
                 raise
 
@@ -217,13 +216,10 @@ class Database:
     async def _lent(self, connection: AsyncConnection) -> AsyncGenerator[None]:
         """Give the connection back in the end, but close it after a cancellation, which may have come within a
         statement, and after a silence: closing rolls back, and waits for no answer of the server."""
-        driver = driver_of(connection)
         try:
             yield
         except Exception as error:
-            if _is_silence(error):
-                self._doubted = True
-                driver.terminate()  # the pool would say good-bye first, and wait for the answer
+            if is_silence(error):
                 await connection.invalidate(error)
             raise
         except BaseException:
@@ -236,18 +232,7 @@ class Database:
         except Exception as error:
             # It is of no more use; the server rolls back what a closed connection leaves.
             _log.info("closing a connection that cannot roll back: %s", _first_line(error))
-            self._doubted = self._doubted or _is_silence(error)
             await connection.invalidate(error)
-
-    def _refuse_unfit(self, dbapi_connection: Any, _record: object, _proxy: object) -> None:
-        """Let the pool replace what the server closed while it was idle, and doubt all its other connections too.
-
-        So also after a silence: the other connections are as dead, and each would be waited for anew.
-        """
-        if self._doubted or dbapi_connection.driver_connection.is_closed():
-            self._doubted = False
-            dbapi_connection.driver_connection.terminate()
-            raise InvalidatePoolError
 
 
 @contextmanager
@@ -317,11 +302,6 @@ def _passes(error: BaseException) -> bool:
         state = error.sqlstate or ""
         return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
     return isinstance(error, PoolTimeout | asyncpg.InterfaceError | OSError | TimeoutError)
-
-
-def _is_silence(error: BaseException) -> bool:
-    """Whether our own limit on a statement struck, by itself or under COMMIT: the server would have kept its own."""
-    return isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError)
 
 
 def _sqlstate(error: BaseException) -> str:

@@ -43,6 +43,8 @@ _GATHERED_BYTES = 128 * 1024
 """More than gathers in a moment: the broker answers at the end of the time, unless very much is waiting."""
 _FETCH_WAIT_MS = 50
 _POLL_WAIT_MS = 100
+_FETCHED_BYTES = 16 * 1024 * 1024
+"""Of all partitions together, so that a slow line carries an answer within the limit of a request."""
 _SESSION_MS = 6_000
 _REBALANCE_MS = _SESSION_MS
 """Who does not join within it would have been taken for dead anyway."""
@@ -190,6 +192,7 @@ async def open_incoming(
         fetch_min_bytes=_GATHERED_BYTES if gather else 1,
         fetch_max_wait_ms=round(1000 * gather.total_seconds()) or _FETCH_WAIT_MS,
         max_partition_fetch_bytes=2 * 1024 * 1024,
+        fetch_max_bytes=_FETCHED_BYTES,
         isolation_level="read_committed",
         metadata_max_age_ms=60_000,
         # A connection that carries nothing any more is given up after so long, each one of its own: one to the

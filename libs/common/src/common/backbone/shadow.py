@@ -38,12 +38,14 @@ _KEEP_INCOMPLETE = """
     insert into pg_temp.left_alone (id)
     select distinct cast(split_part(l.subject, '/', 2) as uuid) from {live}.subject_cursor l
     left join pg_temp.subject_cursor s on s.source = l.source and s.subject = l.subject
-    where l.source = any(:sources) and starts_with(l.subject, :kind) and coalesce(s.last_seq, 0) < l.last_seq
-    union select unnest(cast(:known as uuid[]))
+    where l.source = any($1) and starts_with(l.subject, $2) and coalesce(s.last_seq, 0) < l.last_seq
+    union select unnest(cast($3 as uuid[]))
     on conflict do nothing
 """
 _HOLD_S = 60.0
 """The longest that a statement of the replacement may take. Consumers wait as long, and end after 120 s."""
+_OUR_LIMIT_S = _HOLD_S + 5
+"""Later than the server's: it is for a server that is gone."""
 
 Begin = Callable[[Origin], AbstractAsyncContextManager[Transaction]]
 
@@ -223,8 +225,8 @@ class Shadow:
             how many rows differed by table, and how many subjects were left alone.
         """
         known = sorted({UUID(subject.partition("/")[2]) for _, subject in self._incomplete})
-        values = {"sources": list(sources), "kind": f"{self._projection.kind}/", "known": known}
-        await tx.connection.execute(self._sql(_KEEP_INCOMPLETE), values)
+        keep = _KEEP_INCOMPLETE.format(live=self._live)
+        await tx.driver.execute(keep, list(sources), f"{self._projection.kind}/", known, timeout=_OUR_LIMIT_S)
         changed: dict[str, int] = {}
         for table in self._projection.tables:
             changed[table.name] = await self._replace(tx, table)
@@ -252,7 +254,8 @@ class Shadow:
             ) as given
             on conflict ({", ".join(keys)}) {on_conflict}
         """
-        return sum([_count(await tx.driver.execute(statement, timeout=_HOLD_S)) for statement in (gone, differing)])
+        tags = [await tx.driver.execute(statement, timeout=_OUR_LIMIT_S) for statement in (gone, differing)]
+        return sum(map(_count, tags))
 
     def _named(self, table: Table) -> str:
         return f'{self._live}."{table.name}"'
