@@ -156,7 +156,7 @@ async def test_a_caller_reads_its_own_write_across_services(stack: Stack) -> Non
                 asks_again = given.status_code == 409 and given.json()["code"] == "not_yet_visible"
                 return None if asks_again else given
 
-            found = await eventually(seen, within=60)
+            found = await eventually(seen)
             assert found is not None
             assert found.status_code == 200, found.text
 

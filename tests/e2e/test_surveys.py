@@ -35,7 +35,7 @@ async def resolved_ticket(stack: Stack, name: str) -> str:
         async def owned() -> bool:
             return (await acting.get(f"/v1/tickets/{ticket_id}")).json()["owner_id"] == agent
 
-        await eventually(owned, within=60)
+        await eventually(owned)
         messages = f"/v1/tickets/{ticket_id}/messages"
         said = await acting.post(messages, json={"direction": "outbound", "body": "Please restart it."})
         assert said.status_code == 201, said.text
@@ -79,7 +79,7 @@ async def test_a_dissatisfied_customer_is_heard(stack: Stack) -> None:
             [followup] = (await feedback.get("/v1/followups", params={"ticket": ticket_id})).json()["items"]
             return (followup["state"], followup["outcome"]) == ("closed", "reopened")
 
-        await eventually(reopened, within=60)
+        await eventually(reopened)
         [survey] = (await feedback.get("/v1/surveys", params={"ticket": ticket_id})).json()["items"]
         assert survey["state"] == "answered"
         assert len(survey["answers"]) == 2

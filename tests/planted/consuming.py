@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from common.backbone import applying, redrive, walk
@@ -147,11 +146,8 @@ async def _let_all_be_parked(self: Applier, tx: Transaction, failing: int, batch
     return
 
 
-async def _count_beside_others(self: MemoryInbox, tx: Transaction, reasons: Collection[str]) -> int:
-    """What others are about to park is not waited for."""
-    await self._travel(tx)
-    rows = self._database.table("parked").values()
-    return sum(row.reason in reasons and row.parked_at > tx.now - timedelta(minutes=1) for row in rows)
+async def _wait_for_nobody(self: MemoryInbox, tx: Transaction) -> None:
+    return
 
 
 async def _redrive_what_can_be(
@@ -261,7 +257,7 @@ PLANTS = (
         name="breaker_without_lock",
         says="two that park at the same time do not count each other's subjects",
         breaks=("I5",),
-        replacements=((MemoryInbox, "count_lately_parked", _count_beside_others),),
+        replacements=((MemoryInbox, "wait_for_parking", _wait_for_nobody),),
     ),
     Plant(
         name="redrive_out_of_order",

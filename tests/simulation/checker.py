@@ -14,8 +14,8 @@ from tests.simulation.plan import ACTIONS
 from tests.simulation.world import World
 
 _BREAKER = 20
+"""So many subjects may not be parked within a minute for one of the reasons below."""
 _OF_RELEASES = ("failed", "undecodable")
-"""So many subjects may not be parked within a minute for these reasons."""
 _MINUTE_S = 60.0
 _UNDISTURBED_S = 4.0
 """How long an event may take from the log to its effect while nothing but poison disturbs."""

@@ -178,9 +178,13 @@ class MemoryInbox:
     async def count_lately_parked(self, tx: Transaction, reasons: Collection[str]) -> int:
         """See `InboxStore.count_lately_parked`."""
         await self._travel(tx)
-        await self._database.lock(_work(tx), ("parking",))
+        await self.wait_for_parking(tx)
         rows = [row for _, row in self._database.scan(_work(tx), "parked") if row.reason in reasons]
         return sum(row.parked_at > tx.now - _LATELY for row in rows)
+
+    async def wait_for_parking(self, tx: Transaction) -> None:
+        """Let nobody else count until this transaction ends."""
+        await self._database.lock(_work(tx), ("parking",))
 
     async def claim_due(self, tx: Transaction) -> Due | None:
         """See `InboxStore.claim_due`."""

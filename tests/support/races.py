@@ -71,7 +71,7 @@ class Arena:
             ticket = (await self.intake.get(f"/v1/tickets/{ticket_id}")).json()
             return ticket["owner_id"] == sender
 
-        await eventually(owned, within=60)
+        await eventually(owned)
 
         async def drafted() -> bool:
             return (await self.hand_over(ticket_id, sender, draft=True)).status_code == 201
@@ -225,7 +225,7 @@ async def outcomes_of(stack: Stack, rounds: Sequence[Round]) -> dict[str, str]:
         assert not missing, f"no outcome of {missing}"  # the last ones may be in the outbox still
         return told
 
-    told = await eventually(all_told, within=60) if wanted else []
+    told = await eventually(all_told) if wanted else []
     found: dict[str, str] = {}
     for handoff_id, outcome in told:
         assert handoff_id not in found, f"{handoff_id}: {found[handoff_id]}, then {outcome}"

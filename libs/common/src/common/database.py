@@ -36,7 +36,7 @@ _waits = metrics.get_meter("frontline.database").create_histogram(
 )
 _WAITED_S = 0.001
 """Shorter ones are the rule, and counting them would cost as much as they take."""
-_CLIENT_MARGIN = timedelta(seconds=5)
+CLIENT_MARGIN = timedelta(seconds=5)
 """How much later than the server our own limit on a statement strikes: it is for a server that is gone."""
 _ROLLBACK_LIMIT = timedelta(seconds=2)
 """A server that answers at all rolls back at once."""
@@ -322,7 +322,7 @@ def _first_line(error: BaseException) -> str:
 def _connect_arguments(settings: DatabaseSettings, application_name: str) -> dict[str, Any]:
     return {
         "timeout": settings.connect_timeout.total_seconds(),
-        "command_timeout": (settings.statement_timeout + _CLIENT_MARGIN).total_seconds(),
+        "command_timeout": (settings.statement_timeout + CLIENT_MARGIN).total_seconds(),
         "ssl": settings.tls(),
         "server_settings": {
             "application_name": application_name,

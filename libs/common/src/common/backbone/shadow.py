@@ -15,7 +15,7 @@ from common.backbone.decoding import pack_headers
 from common.backbone.inbox_store import PostgresInbox
 from common.backbone.projections import Projection
 from common.backbone.protocols import Cursor, Delivery, Place, Stream
-from common.database import Database
+from common.database import CLIENT_MARGIN, Database
 from common.errors import Refused, Unavailable
 from common.transaction import Origin, Transaction
 from contracts.envelope import Event
@@ -44,8 +44,7 @@ _KEEP_INCOMPLETE = """
 """
 _HOLD_S = 60.0
 """The longest that a statement of the replacement may take. Consumers wait as long, and end after 120 s."""
-_OUR_LIMIT_S = _HOLD_S + 5
-"""Later than the server's: it is for a server that is gone."""
+_CLIENT_LIMIT_S = _HOLD_S + CLIENT_MARGIN.total_seconds()
 
 Begin = Callable[[Origin], AbstractAsyncContextManager[Transaction]]
 
@@ -226,7 +225,7 @@ class Shadow:
         """
         known = sorted({UUID(subject.partition("/")[2]) for _, subject in self._incomplete})
         keep = _KEEP_INCOMPLETE.format(live=self._live)
-        await tx.driver.execute(keep, list(sources), f"{self._projection.kind}/", known, timeout=_OUR_LIMIT_S)
+        await tx.driver.execute(keep, list(sources), f"{self._projection.kind}/", known, timeout=_CLIENT_LIMIT_S)
         changed: dict[str, int] = {}
         for table in self._projection.tables:
             changed[table.name] = await self._replace(tx, table)
@@ -254,7 +253,7 @@ class Shadow:
             ) as given
             on conflict ({", ".join(keys)}) {on_conflict}
         """
-        tags = [await tx.driver.execute(statement, timeout=_OUR_LIMIT_S) for statement in (gone, differing)]
+        tags = [await tx.driver.execute(statement, timeout=_CLIENT_LIMIT_S) for statement in (gone, differing)]
         return sum(map(_count, tags))
 
     def _named(self, table: Table) -> str:

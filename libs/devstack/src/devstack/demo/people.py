@@ -12,7 +12,7 @@ from devstack.client import Json, JsonObject
 
 T = TypeVar("T")
 Query = Mapping[str, str | int]
-PATIENCE_S = 120.0
+_PATIENCE_S = 120.0
 """How long a person waits for the installation to do its part, before the play says that it did not."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 _PASSING = frozenset({408, 425, 429})
@@ -29,7 +29,7 @@ class House:
 
     services: Mapping[str, httpx.AsyncClient]
     street: httpx.AsyncClient
-    patience_s: float = PATIENCE_S
+    patience_s: float = _PATIENCE_S
 
     async def close(self) -> None:
         """Close all connections."""
