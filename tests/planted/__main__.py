@@ -15,6 +15,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", default=list(PLANTS), help="only these")
     parser.add_argument("--limit", type=int, default=3_000, help="how many schedules to try for each")
     arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in PLANTS]
+    if unknown:
+        parser.error(f"no plant is called {', '.join(unknown)}; there are {', '.join(PLANTS)}")
     missed = 0
     print(f"{'plant':28} {'caught by':12} {'schedules':>9} {'seed':>6}  invariant and story")
     with ProcessPoolExecutor(2) as pool:
